@@ -1,0 +1,42 @@
+"""duoframe: one application object for WSGI and ASGI servers, with `def` and `async def` handlers on both."""
+
+from duoframe.app import App
+from duoframe.body import UploadFile
+from duoframe.context import request
+from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
+from duoframe.limits import Limits
+from duoframe.plan import inline
+from duoframe.requests import Request
+from duoframe.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+    redirect,
+)
+from duoframe.router import Router
+from duoframe.routing import Converter
+
+__all__ = [
+    "App",
+    "ClientDisconnect",
+    "ConfigurationError",
+    "Converter",
+    "HTMLResponse",
+    "HTTPException",
+    "JSONResponse",
+    "Limits",
+    "PlainTextResponse",
+    "RedirectResponse",
+    "Request",
+    "Response",
+    "Router",
+    "StreamingResponse",
+    "UploadFile",
+    "abort",
+    "inline",
+    "redirect",
+    "request",
+]

@@ -1,0 +1,394 @@
+"""The application: one object that a WSGI server and an ASGI server both call.
+
+Knows its configuration, when it starts and stops, and how to find the plan of a request; the doors (`wsgi`, `asgi`)
+know the protocols, `router` what users declare.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import inspect
+import logging
+import sys
+import weakref
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, NoReturn, TypeVar, overload
+from urllib.parse import quote
+
+from duoframe import asgi, binding, wsgi
+from duoframe.bridge import adopt_loop, running_loop
+from duoframe.context import current
+from duoframe.datastructures import State
+from duoframe.errors import ConfigurationError, HTTPException
+from duoframe.lifespan import START_TIMEOUT, Lifespan
+from duoframe.limits import Limits
+from duoframe.plan import Colour, ErrorHandlers, Piece, Plan, colour_of, inline
+from duoframe.portal import Portal
+from duoframe.relay import call as call_on_loop
+from duoframe.requests import Request
+from duoframe.responses import Response, location_field
+from duoframe.router import Route, Router
+from duoframe.routing import CONVERTERS, Converter, NoMatch, Table
+from duoframe.runtime import Runtime
+from duoframe.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
+
+H = TypeVar("H", bound=Callable[..., Any])
+T = TypeVar("T")
+
+logger = logging.getLogger("duoframe")
+
+
+class App(Router):
+    """An application for WSGI and ASGI servers: ``app = App()``, then ``gunicorn app:app`` or ``uvicorn app:app``.
+
+    ``threads``: requests that may hold a worker thread at once; ``streams``: `def` streams beside them;
+    ``max_body_size``: bytes of a request body, None for no limit; ``limits``: every limit on bodies and forms;
+    ``grace``: seconds that clean-up may take at the end; ``redirect_slashes``: answer 308 where only a last slash is
+    wrong; ``converters``: kinds of path parameters beside the built-in ones; ``debug``: log what helps development.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int = 40,
+        streams: int = 100,
+        max_body_size: int | None = 16 * 1024 * 1024,
+        limits: Limits | None = None,
+        grace: float = 10.0,
+        redirect_slashes: bool = True,
+        converters: Mapping[str, Converter] | None = None,
+        debug: bool = False,
+        middleware: Iterable[Callable[..., Any]] = (),
+    ) -> None:
+        super().__init__(middleware=tuple(middleware))
+        for name, value in (("threads", threads), ("streams", streams)):
+            if type(value) is not int or value < 1:
+                raise ConfigurationError(f"App({name}=...): expected a whole number, 1 or more, got {value!r}")
+        self.state = State()
+        self.debug = debug
+        self.grace = grace
+        self.limits = limits or Limits(max_body_size=max_body_size)
+        self.wsgi: WSGIApp = functools.partial(wsgi.serve, self)
+        self.asgi: ASGIApp = functools.partial(asgi.serve, self)
+        self.portal = Portal(threads, streams, grace)
+        self.life = Lifespan(self)
+        self._sizes = (threads, streams)
+        self.runtimes: dict[object, Runtime] = {}
+        self._table: Table[Route] = Table(redirect_slashes, {**CONVERTERS, **(converters or {})})
+        self._hosted = False
+        self._places: dict[tuple[str, str], dict[str, Route]] = {}
+        self._compiled = False
+        self._refusing: Plan
+        self._any: Route
+        self._stop: Callable[[], object] | None = None
+        if sys.version_info < (3, 12):
+            vars(self)["__call__"] = _CallView(self)
+
+    @overload
+    def __call__(self, scope: Environ, receive: StartResponse, /) -> Iterable[bytes]: ...
+    @overload
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]: ...
+    def __call__(self, scope: Any, receive: Any, send: Any = None) -> Any:
+        """Answer a WSGI call, ``app(environ, start_response)``, or an ASGI call, ``app(scope, receive, send)``."""
+        if send is None:
+            return self.wsgi(scope, receive)
+        return self.asgi(scope, receive, send)
+
+    # Servers look at `__call__` to tell the protocols apart, and this one must pass for a coroutine function.
+    if sys.version_info >= (3, 12):
+        __call__ = inspect.markcoroutinefunction(__call__)
+    _asgi_single_callable = True  # asgiref's own mark, for daphne
+
+    def __rsgi_init__(self, loop: object) -> NoReturn:
+        """Refuse granian's own protocol, which it speaks unless told otherwise."""
+        raise ConfigurationError("duoframe speaks ASGI and WSGI; run `granian --interface asgi` or `--interface wsgi`")
+
+    @property
+    def started(self) -> bool:
+        """Whether start-up is complete in this process."""
+        return self.life.up
+
+    def lifespan(self, function: H) -> H:
+        """Register start-up and shut-down: a generator function, `def` or `async def`, that yields once between them.
+
+        It may take the app; a mapping that it yields lands on ``app.state``. The first registered starts first and
+        stops last.
+        """
+        self._check_open(function)
+        self.life.add(function)
+        return function
+
+    def wrap_wsgi(self, middleware: Callable[[WSGIApp], WSGIApp]) -> None:
+        """Put WSGI middleware around the WSGI door: ``app.wrap_wsgi(ProxyFix)``. The ASGI door stays as it is."""
+        self.wsgi = middleware(self.wsgi)
+
+    def wrap_asgi(self, middleware: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put ASGI middleware around the ASGI door. The WSGI door stays as it is."""
+        self.asgi = middleware(self.asgi)
+
+    def url_for(self, name: str, /, **values: Any) -> str:
+        """The path of the route called ``name``: ``app.url_for("hello", name="Ada")``, under the running request's root.
+
+        A handler's name is its function's, behind those of the routers it is in. Raises `LookupError` for an unknown name and `ValueError`
+        for values that the pattern cannot take.
+        """
+        path = self._table.url_for(name, **values)
+        request = current.get(None)
+        return path if request is None else request.root_path + path
+
+    def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """From a `def` piece, await ``work(*args)`` on the application's event loop and wait for its result.
+
+        Raises what it raises, and `RuntimeError` on the loop's own thread, which would wait for itself.
+        """
+        request = current.get(None)
+        return call_on_loop(self.portal.get_loop() if request is None else request._loop(), work, *args)
+
+    def gauges(self) -> dict[str, int]:
+        """How busy this process is: threads held, requests waiting for one, streams, calls left behind, background work."""
+        runtimes = [*self.runtimes.values()] + ([self.portal.runtime()] if self.portal.running else [])
+        totals: dict[str, int] = dict.fromkeys(("threads", "waiting", "streams", "left", "background"), 0)
+        for runtime in runtimes:
+            for name, value in runtime.gauges().items():
+                totals[name] += value
+        return totals
+
+    def startup(self) -> None:
+        """Start under a WSGI server before its first request, from gunicorn's ``post_worker_init`` for instance.
+
+        Harmless when the application has started. Raises what a lifespan raises, and `TimeoutError` when a start-up
+        that somebody else began takes longer than 30 seconds.
+        """
+        started, mine = self.life.claim()
+        if mine:
+            _STARTED.add(self)
+            self.compile()
+            if self.life.waits:
+                runtime = self.portal.runtime()
+                runtime.loop.post(lambda: runtime.loop.spawn(self.live(runtime, started)))
+            else:
+                self._stop = self.life.leave_here
+                self.life.enter_here(started)
+        started.result(START_TIMEOUT)
+
+    async def ensure_started(self, runtime: Runtime) -> None:
+        """Start behind an ASGI server that knows no lifespan, or wait until it has: `TimeoutError` after 30 seconds."""
+        import anyio
+
+        started, mine = self.life.claim()
+        if mine:
+            self.compile()
+            runtime.loop.spawn(self.live(runtime, started))
+        waiter = runtime.loop.waiter()
+        started.add_done_callback(lambda _: runtime.loop.post(_release, waiter))
+        with anyio.fail_after(START_TIMEOUT):
+            await waiter
+        started.result(0)
+
+    async def live(self, runtime: Runtime, started: Future[None]) -> None:
+        """Be started, in one task, until `shutdown`."""
+        stop, ended = runtime.loop.waiter(), Future[None]()
+
+        async def wait() -> None:
+            await stop
+
+        async def ready() -> None:
+            self._stop = leave
+
+        def leave() -> None:
+            runtime.loop.post(_release, stop)
+            ended.result(2 * self.grace)
+
+        try:
+            await self.life.live(runtime, started, ready, wait)
+        except Exception as error:
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    def shutdown(self) -> None:
+        """Stop what `startup` started: background work within the grace period, lifespans, the portal.
+
+        Harmless when there is nothing to stop. Raises what a lifespan raises, after all have been left.
+        """
+        stop, self._stop = self._stop, None
+        try:
+            if self.portal.running:
+                self.portal.call(self.portal.runtime().idle, self.grace)
+            if stop is not None and self.life.up:
+                stop()
+        finally:
+            self.portal.stop()
+
+    def compile(self) -> None:
+        """Compile every route's plan; from now on nothing more can be registered. Harmless when done."""
+        if self._compiled:
+            return
+        self._refusing = self._plan("refusal", Piece(_refuse, Colour.INLINE, "refusal"), (), stream=True)
+        allow = Route("*", ("OPTIONS",), self._allow)
+        allow.plan = self._plan("OPTIONS", Piece(self._allow, Colour.INLINE, "OPTIONS"), ())
+        for methods in self._places.values():
+            first = next(iter(methods.values()))
+            if "GET" in methods and "HEAD" not in methods:
+                self._table.add(methods["GET"].path, ("HEAD",), methods["GET"], host=methods["GET"].host)
+            if "OPTIONS" not in methods:
+                self._table.add(first.path, ("OPTIONS",), allow, host=first.host)
+        self._any = allow
+        for route in self.routes:
+            route.plan = self._route_plan(route)
+        self._compiled = True
+        if self.debug:
+            self._tell_recoloured()
+
+    def find(self, request: Request) -> Plan:
+        """The plan that answers a request; sets its route and path parameters."""
+        if request._refusal is None:
+            found = self._table.match(request.method, request.path, request.host if self._hosted else None)
+            if type(found) is tuple:
+                request.route, request.path_params = found
+                return request.route.plan  # type: ignore[no-any-return]  # a Route's
+            if request.path == "*" and request.method == "OPTIONS":
+                return self._any.plan
+            request._refusal = _not_routed(request, found)  # type: ignore[arg-type]  # what is no tuple is a NoMatch
+        request._body_unread = "the request was refused before its body was read"
+        return self._refusing
+
+    def runtime(self) -> Runtime:
+        """The `Runtime` of the event loop that runs on this thread."""
+        identity = running_loop()
+        found = self.runtimes.get(identity)
+        if found is None:
+            for ended in [key for key, runtime in self.runtimes.items() if runtime.loop.ended()]:
+                del self.runtimes[ended]
+            found = self.runtimes[identity] = Runtime(adopt_loop(identity), *self._sizes)
+        return found
+
+    def _add(self, route: Route) -> None:
+        super()._add(route)
+        described = f"handler {binding.describe(route.handler)}"
+        pattern = self._table.add(
+            route.path, route.methods, route, host=route.host, name=route.name, describe=described
+        )
+        self._hosted = self._hosted or route.host is not None
+        route.piece = Piece(
+            binding.bind(route.handler, pattern.parameters),
+            colour_of(route.handler),
+            binding.describe(route.handler),
+        )
+        place = self._places.setdefault((pattern.host_shape, pattern.shape), {})
+        place.update(dict.fromkeys(route.methods, route))
+
+    def _check_open(self, subject: Any) -> None:
+        if self._compiled:
+            raise ConfigurationError(
+                f"{binding.describe(subject)} was registered after the application had started; register it on import"
+            )
+
+    def _plan(self, name: str, handler: Piece, routers: Iterable[Router], **options: Any) -> Plan:
+        routers = tuple(routers)
+        layers = [layer for router in (self, *routers) for layer in router.layers]
+        errors = ErrorHandlers([router.error_handlers for router in (*reversed(routers), self)])
+        options = {"limits": self.limits, **options}
+        return Plan(name, [*layers, *options.pop("layers", ())], handler, errors, **options)
+
+    def _route_plan(self, route: Route) -> Plan:
+        limits = self.limits
+        if route.max_body_size != -1:
+            limits = limits.replace(max_body_size=route.max_body_size)
+        return self._plan(
+            route.piece.name,
+            route.piece,
+            route.routers,
+            layers=route.layers,
+            limits=limits,
+            stream=route.stream,
+            status=route.status_code,
+            void=binding.returns_none(route.handler),
+            refuse=self._refusing,
+        )
+
+    def _allow(self, request: Request) -> Response:
+        """Answer OPTIONS with the methods of the path, of the whole application for ``*`` (RFC 9110 §9.3.7)."""
+        if request.path == "*":
+            allowed = sorted({"HEAD", "OPTIONS", *(method for route in self.routes for method in route.methods)})
+        else:
+            found = self._table.match("", request.path, request.host if self._hosted else None)
+            allowed = list(found.allowed)  # type: ignore[union-attr]  # no route has the method ""
+        return Response(b"", 204, {"allow": ", ".join(allowed)})
+
+    def _tell_recoloured(self) -> None:
+        recoloured = [
+            route
+            for route in self.routes
+            if route.piece.colour is not Colour.ASYNC and route.plan.colour is Colour.ASYNC
+        ]
+        if recoloured:
+            logger.info(
+                "%d `def` routes need an event loop, because something around them is `async def`", len(recoloured)
+            )
+
+
+class _CallView:
+    """What Python 3.11 has for `inspect.markcoroutinefunction`: looks like a coroutine function, calls the app.
+
+    The interpreter calls ``type(app).__call__``, so only who inspects ``app.__call__`` meets this.
+    """
+
+    def __init__(self, app: App) -> None:
+        function = App.__call__
+        self.__self__ = app
+        self.__name__, self.__qualname__, self.__doc__ = function.__name__, function.__qualname__, function.__doc__
+        self.__defaults__, self.__kwdefaults__ = (None,), None
+        self.__annotations__: dict[str, Any] = {}
+        self.__code__ = _looks_async.__code__
+
+    def __call__(self, scope: Any, receive: Any, send: Any = None) -> Any:
+        return App.__call__(self.__self__, scope, receive, send)
+
+    def __reduce__(self) -> tuple[type[_CallView], tuple[App]]:
+        return _CallView, (self.__self__,)
+
+
+async def _looks_async(scope: Any, receive: Any, send: Any = None) -> None:
+    """Lends its code object to `_CallView`."""
+
+
+@inline
+def _refuse(request: Request) -> NoReturn:
+    refusal = request._refusal
+    try:
+        raise refusal if refusal is not None else HTTPException(500)
+    finally:
+        del refusal  # no cycle of error, traceback and frame
+
+
+def _not_routed(request: Request, found: NoMatch) -> HTTPException:
+    if found.allowed:
+        return HTTPException(405, headers={"allow": ", ".join(found.allowed)})
+    if found.redirect is None:
+        return HTTPException(404)
+    query = "?" + request.query_string.decode("latin-1") if request.query_string else ""
+    target = quote(request.root_path + found.redirect, safe=_PATH_SAFE) + query
+    return HTTPException(308, headers={"location": location_field(target)})
+
+
+def _release(waiter: Any) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+_STARTED: weakref.WeakSet[App] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    for app in list(_STARTED):
+        try:
+            app.shutdown()
+        except Exception:
+            logger.exception("error while %r was shut down", app)
+
+
+atexit.register(_stop_all)

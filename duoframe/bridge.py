@@ -1,0 +1,242 @@
+"""Running one coroutine without an event loop, or on one, inside a Context of its own.
+
+Knows coroutines, contexts and loops; must not know requests. `step` drives where no loop runs, `Drive` where one
+does; a coroutine that awaits a `Hop` need not know which of the two it has. `threads` supplies the worker threads
+and `portal` the loop of a process that has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextvars import Context
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Hop:
+    """Awaited by the core to run plain code off the event loop: ``await Hop(call, *args)``.
+
+    Without a loop the call is made in place. ``leave`` says that a cancelled exchange need not wait for it.
+    """
+
+    __slots__ = ("args", "call", "leave")
+
+    def __init__(self, call: Callable[..., Any], *args: Any, leave: bool = False) -> None:
+        self.call = call
+        self.args = args
+        self.leave = leave
+
+    def __await__(self) -> Generator[Hop, Any, Any]:
+        return (yield self)
+
+
+def step(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on this thread, with no event loop; a `Hop` is done in place.
+
+    Raises `RuntimeError`, after closing the coroutine, when it waits for something only a loop can give.
+    """
+    try:
+        waiting = coroutine.send(None)  # a plan without a hop in it ends here
+        while type(waiting) is Hop:
+            waiting = proceed(coroutine, waiting)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]  # StopIteration.value is untyped
+    coroutine.close()
+    raise RuntimeError(f"plain code waited for {waiting!r}, which needs an event loop; declare it `async def`")
+
+
+def proceed(coroutine: Coroutine[Any, Any, Any], hop: Hop) -> Any:
+    """Do ``hop`` in place and go on to the next thing the coroutine waits for. Raises `StopIteration` at its end."""
+    try:
+        result = hop.call(*hop.args)
+    except BaseException as raised:
+        return coroutine.throw(raised)
+    return coroutine.send(result)
+
+
+class Stepped:
+    """An asynchronous generator that never waits, as a plain one: each of its steps is stepped."""
+
+    __slots__ = ("_generator",)
+
+    def __init__(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._generator = generator
+
+    def __next__(self) -> Any:
+        return self._step(self._generator.asend(None))
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._generator.asend(value))
+
+    def throw(self, error: BaseException) -> Any:
+        return self._step(self._generator.athrow(error))
+
+    def _step(self, awaitable: Any) -> Any:
+        try:
+            return step(awaitable)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+
+class Loop(Protocol):
+    """A running event loop, as the core and other threads see it."""
+
+    thread: int
+
+    def post(self, call: Callable[..., object], /, *args: Any) -> object:
+        """Have ``call`` run soon on the loop; safe from any thread; `RuntimeError` once the loop has closed."""
+
+    def ended(self) -> bool:
+        """Whether the loop is gone."""
+
+    def waiter(self) -> Any:
+        """Something to await that ``set_result(None)`` on the loop's thread ends."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Run a coroutine as a task nobody awaits; to be called on the loop. It must handle its own errors."""
+
+
+class AsyncioLoop:
+    """`Loop` over asyncio (and uvloop)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.thread = threading.get_ident()
+        self.post = loop.call_soon_threadsafe
+        self.waiter = loop.create_future
+        self.ended = loop.is_closed
+        self._loop = loop
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)  # the loop itself keeps only weak references
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class TrioLoop:
+    """`Loop` over trio."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self.thread = threading.get_ident()
+        self.token = trio.lowlevel.current_trio_token()
+        self._trio = trio
+
+    def post(self, call: Callable[..., object], /, *args: Any) -> None:
+        try:
+            self.token.run_sync_soon(call, *args)
+        except self._trio.RunFinishedError as error:
+            raise RuntimeError("the event loop has ended") from error
+
+    def ended(self) -> bool:
+        try:
+            self.token.run_sync_soon(int, idempotent=True)
+        except self._trio.RunFinishedError:
+            return True
+        return False
+
+    def waiter(self) -> TrioWaiter:
+        return TrioWaiter(self._trio.Event())
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        async def main() -> None:
+            await coroutine
+
+        return self._trio.lowlevel.spawn_system_task(main)
+
+
+class TrioWaiter:
+    """A `trio.Event` with the three methods of an asyncio future that the bridge uses."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from self._event.wait().__await__()
+
+    def done(self) -> bool:
+        return bool(self._event.is_set())
+
+    def set_result(self, _: None) -> None:
+        self._event.set()
+
+
+def running_loop() -> object:
+    """The identity of the loop running on this thread: an asyncio loop, or trio's token. RuntimeError if none."""
+    loop = asyncio._get_running_loop()  # documented, unlike its name: gives None where get_running_loop raises
+    if loop is not None:
+        return loop
+    try:
+        import trio
+    except ImportError as error:
+        raise RuntimeError("no asyncio event loop is running") from error
+    return trio.lowlevel.current_trio_token()
+
+
+def adopt_loop(identity: object) -> Loop:
+    """The `Loop` for what `running_loop` gave."""
+    return AsyncioLoop(identity) if isinstance(identity, asyncio.AbstractEventLoop) else TrioLoop()
+
+
+class Hopper(Protocol):
+    """Does the hops of a `Drive`; `threads.Admission` is one."""
+
+    def hop(self, hop: Hop, drive: Drive) -> Coroutine[Any, Any, Any]: ...
+
+
+class Left(BaseException):
+    """Carries a cancellation past a `Drive` whose thread did not return in time; the coroutine ends elsewhere."""
+
+    def __init__(self, cancelled: BaseException) -> None:
+        self.cancelled = cancelled
+
+
+class Drive:
+    """``await Drive(coroutine, context, hopper)``: run a coroutine on this loop inside ``context``.
+
+    No event loop enters that Context, so worker threads can: each step of the coroutine runs in it, what the
+    coroutine waits for goes to the loop, and a `Hop` goes to ``hopper`` while the Context is free.
+    ``error`` is raised where the coroutine stands instead of starting it.
+    """
+
+    __slots__ = ("_error", "_hopper", "context", "coroutine")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context,
+        hopper: Hopper,
+        error: BaseException | None = None,
+    ) -> None:
+        self.coroutine = coroutine
+        self.context = context
+        self._hopper = hopper
+        self._error = error
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run, send, throw = self.context.run, self.coroutine.send, self.coroutine.throw
+        error, self._error = self._error, None
+        value = None
+        while True:
+            try:
+                waiting = run(send, value) if error is None else run(throw, error)
+            except StopIteration as done:
+                return done.value
+            finally:
+                error = value = None  # a raised error must not hold the frame that holds it
+            try:
+                if type(waiting) is Hop:
+                    value = yield from self._hopper.hop(waiting, self).__await__()
+                else:
+                    value = yield waiting
+            except Left as left:
+                raise left.cancelled from None
+            except BaseException as raised:
+                error = raised

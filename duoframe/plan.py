@@ -1,0 +1,216 @@
+"""One route's code, compiled: its middleware, its handler, its error handlers, and the colour they give it.
+
+Knows which piece is `def`, `async def` or never blocks, and groups neighbours that can share a hop; must not know
+a server. `core` walks a plan, the doors decide on which thread or loop.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from duoframe import binding
+from duoframe.body import Limits
+from duoframe.errors import ConfigurationError, HTTPException
+from duoframe.requests import Request
+from duoframe.responses import Response, to_response
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Colour(enum.Enum):
+    """What a piece of code asks of whoever runs it."""
+
+    INLINE = "inline"
+    """Never blocks and never waits: it may run anywhere."""
+    SYNC = "def"
+    """May block: it needs a thread."""
+    ASYNC = "async def"
+    """May wait: it needs an event loop."""
+
+
+class Style(enum.Enum):
+    """How a piece is run inside its plan."""
+
+    DIRECT = 1
+    """Called where the plan runs."""
+    HOP = 2
+    """Called on a worker thread: `def` in a plan that runs on a loop."""
+    AWAIT = 3
+    """Awaited."""
+
+
+def inline(function: F) -> F:
+    """Mark a `def` that never blocks: it runs in place on any server, the event loop included.
+
+    Raises `ConfigurationError` for an `async def`.
+    """
+    if binding.is_async(function):
+        raise ConfigurationError(f"{binding.describe(function)} is `async def`; `@inline` marks a `def`")
+    function.__duoframe_inline__ = True  # type: ignore[attr-defined]  # functions take attributes
+    return function
+
+
+def colour_of(function: Callable[..., Any]) -> Colour:
+    """The colour of one piece."""
+    if getattr(function, "__duoframe_inline__", False):
+        return Colour.INLINE
+    return Colour.ASYNC if binding.is_async(function) else Colour.SYNC
+
+
+class Piece(NamedTuple):
+    """A call with its colour: a middleware's start, a handler, an error handler, a lifespan."""
+
+    call: Callable[..., Any]
+    colour: Colour
+    name: str
+
+    @classmethod
+    def middleware(cls, function: Callable[..., Any]) -> Piece:
+        """A generator function with one ``yield``. Raises `ConfigurationError` for anything else."""
+        if not callable(function) or not binding.is_generator(function):
+            raise ConfigurationError(
+                f"middleware {binding.describe(function)} has no `yield`: write a generator function that yields once,"
+                " where the rest of the chain runs"
+            )
+        call = binding.accepts(function, ("request",), "middleware")
+        return cls(call, colour_of(function), binding.describe(function))
+
+
+class Stage(NamedTuple):
+    """Neighbouring pieces that are run in one go."""
+
+    style: Style
+    layers: tuple[Piece, ...]
+    handles: bool
+    """Whether the handler comes after these layers, in the same go."""
+
+
+class ErrorHandlers:
+    """Which piece answers an exception: the innermost router's first, then by status, then nearest in the MRO."""
+
+    def __init__(self, levels: Iterable[Mapping[int | type[BaseException], Piece]]) -> None:
+        self._levels = [level for level in levels if level]
+        self.pieces = [piece for level in self._levels for piece in level.values()]
+
+    def find(self, error: BaseException) -> Piece | None:
+        """The piece for ``error``, if any level has one; status 500 stands for every unexpected exception."""
+        status = error.status if isinstance(error, HTTPException) else 500
+        for level in self._levels:
+            if isinstance(error, HTTPException) and status in level:
+                return level[status]
+            for kind in type(error).__mro__:
+                if kind in level:
+                    return level[kind]
+            if status in level:
+                return level[status]
+        return None
+
+
+class Plan:
+    """Everything decided about one route before its first request."""
+
+    __slots__ = (
+        "awaits",
+        "call",
+        "colour",
+        "errors",
+        "gate",
+        "handler",
+        "layers",
+        "limits",
+        "name",
+        "refuse",
+        "stages",
+        "status",
+        "stream",
+        "void",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        layers: Sequence[Piece],
+        handler: Piece,
+        errors: ErrorHandlers,
+        *,
+        limits: Limits,
+        stream: bool = False,
+        status: int = 200,
+        void: bool = False,
+        refuse: Plan | None = None,
+    ) -> None:
+        self.name = name
+        self.layers = tuple(layers)
+        self.handler = handler
+        self.call = handler.call
+        self.awaits = handler.colour is Colour.ASYNC
+        self.errors = errors
+        self.limits = limits
+        self.stream = stream
+        self.status = status
+        self.void = void
+        self.refuse = refuse or self
+        self.colour = _blend([*layers, handler, *errors.pieces])
+        leading = 0
+        while leading < len(self.layers) and self.layers[leading].colour is Colour.INLINE:
+            leading += 1
+        self.gate = Stage(Style.DIRECT, self.layers[:leading], False) if leading else None
+        self.stages = self._group(self.layers[leading:])
+
+    def style(self, colour: Colour) -> Style:
+        """How a piece of this colour runs in this plan."""
+        if colour is Colour.ASYNC:
+            return Style.AWAIT
+        return Style.HOP if colour is Colour.SYNC and self.colour is Colour.ASYNC else Style.DIRECT
+
+    def after_gate(self, entered: int) -> tuple[Stage, ...]:
+        """The stages that are left when ``entered`` layers have been entered already."""
+        return self.stages if entered == (len(self.gate.layers) if self.gate else 0) else self._group(self.layers[entered:])
+
+    def answer(self, value: Any) -> Response:
+        """What the handler returned, as a Response. Raises `TypeError` naming the handler and the fix."""
+        if isinstance(value, Response):
+            return value
+        if value is None:
+            if self.void:
+                return Response(b"", 204)
+            raise TypeError(
+                f"handler {self.name} returned None: a `return` is missing, or annotate it `-> None` to answer 204"
+            )
+        if hasattr(value, "__await__"):
+            if hasattr(value, "close"):
+                value.close()
+            raise TypeError(f"handler {self.name} returned a coroutine; declare it with `async def`")
+        try:
+            return to_response(value, self.status)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"handler {self.name}: {error}") from error
+
+    def _group(self, layers: Sequence[Piece]) -> tuple[Stage, ...]:
+        stages: list[Stage] = []
+        group: list[Piece] = []
+        style = Style.DIRECT
+        for piece in layers:
+            wanted = self.style(piece.colour)
+            if wanted is not style and wanted is not Style.DIRECT:
+                if style is not Style.DIRECT and group:
+                    stages.append(Stage(style, tuple(group), False))
+                    group = []
+                style = wanted
+            group.append(piece)
+        wanted = self.style(self.handler.colour)
+        if wanted is style or wanted is Style.DIRECT or style is Style.DIRECT:
+            stages.append(Stage(style if wanted is Style.DIRECT else wanted, tuple(group), True))
+        else:
+            stages.append(Stage(style, tuple(group), False))
+            stages.append(Stage(wanted, (), True))
+        return tuple(stages)
+
+
+def _blend(pieces: Iterable[Piece]) -> Colour:
+    colours = {piece.colour for piece in pieces}
+    if Colour.ASYNC in colours:
+        return Colour.ASYNC
+    return Colour.SYNC if Colour.SYNC in colours else Colour.INLINE

@@ -1,0 +1,279 @@
+"""One request, made of plain values.
+
+Knows methods, paths, header fields and a received body; must not know an environ or a scope: a door hands over the
+few values every request needs, and two functions that read the rest when somebody asks. `body` reads what was sent,
+`core` runs the code that answers.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+from duoframe.body import Body, Limits, UploadFile
+from duoframe.bridge import Loop
+from duoframe.datastructures import URL, Headers, MultiDict, State, parse_cookies, parse_query
+from duoframe.threads import Slots
+
+
+class Facts(NamedTuple):
+    """What a server tells of the connection; read when first asked for."""
+
+    scheme: str
+    client: tuple[str, int | None] | None
+    server: tuple[str, int | None] | None
+    root_path: str
+    """Where the application is mounted: decoded, without a trailing slash."""
+    raw_path: bytes
+    """The path as it stood in the request line, percent-encoded, without the query."""
+    http_version: str
+
+
+class Source(Protocol):
+    """Reads a door's own description of a request."""
+
+    def headers(self, values: Any, /) -> Headers: ...
+
+    def facts(self, values: Any, /) -> Facts: ...
+
+
+class BodyStream:
+    """The request body as it arrives, for ``for`` and ``async for`` alike; chunks are `bytes`.
+
+    Walking it raises `ClientDisconnect` when the client leaves before the body is complete and `HTTPException` 413
+    past the limit. A body can be walked once; what is left after a ``break`` is given to the next loop.
+    """
+
+    def __init__(self, read: Callable[[], bytes], receive: Callable[[], Awaitable[bytes]]) -> None:
+        self._read = read
+        self._receive = receive
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self._read():
+            yield chunk
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._receive():
+            yield chunk
+
+
+class Request:
+    """What the client asked, complete before the handler runs: nothing here has to be awaited."""
+
+    app: Any  # an App, which stands above this floor
+    method: str
+    """The method as it was sent; methods are case-sensitive (RFC 9110 §9.1)."""
+    path: str
+    """The decoded path below the place where the application is mounted."""
+    query_string: bytes
+    path_params: dict[str, Any]
+    """What the route's pattern took from the path, converted."""
+    route: Any = None  # a router.Route, which stands above this floor
+    error: BaseException | None = None
+    """The exception that the answer was made of, for middleware to look at."""
+
+    # What doors and core keep here for the length of one exchange.
+    _loop: Callable[[], Loop]
+    _streams: Slots | None = None
+    _holds_stream = False
+    _entered: list[tuple[Any, Any]] | tuple[()] = ()
+    _answer: Any = None
+    _fault: BaseException | None = None
+    _refusal: BaseException | None = None
+    _tasks: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] | None = None
+    _limits: Limits | None = None
+    _body: Body | None = None
+    _body_unread: str | None = None
+    _stream: BodyStream | None = None
+
+    # What is worked out when first asked for.
+    _headers: Headers | None = None
+    _facts: Facts | None = None
+    _query: MultiDict[str] | None = None
+    _cookies: MultiDict[str] | None = None
+    _state: State | None = None
+    _id: str | None = None
+
+    def __init__(self, app: Any, method: str, path: str, query_string: bytes, source: Source, values: Any) -> None:
+        self.app = app
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self._source = source
+        self._values = values
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path!r}>"
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields; names compare without case."""
+        if self._headers is None:
+            self._headers = self._source.headers(self._values)
+        return self._headers
+
+    @property
+    def facts(self) -> Facts:
+        """What the server tells of the connection."""
+        if self._facts is None:
+            self._facts = self._source.facts(self._values)
+        return self._facts
+
+    @property
+    def scheme(self) -> str:
+        """``"http"`` or ``"https"``."""
+        return self.facts.scheme
+
+    @property
+    def client(self) -> tuple[str, int | None] | None:
+        """Address and port of the peer, where the server tells them."""
+        return self.facts.client
+
+    @property
+    def server(self) -> tuple[str, int | None] | None:
+        """Address and port that were called; the port is ``None`` for a Unix socket."""
+        return self.facts.server
+
+    @property
+    def root_path(self) -> str:
+        """Where the application is mounted: ``""`` or a path without a trailing slash."""
+        return self.facts.root_path
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path as it stood in the request line, percent-encoded."""
+        return self.facts.raw_path
+
+    @property
+    def http_version(self) -> str:
+        """``"1.0"``, ``"1.1"``, ``"2"`` or ``"3"``."""
+        return self.facts.http_version
+
+    @property
+    def host(self) -> str:
+        """The ``Host`` field, ``""`` where it does not fit the grammar (RFC 9112 §3.2); the server's name without one."""
+        sent = self.headers.get("host")
+        if sent is not None:
+            return sent if _HOST.match(sent) else ""
+        server = self.facts.server
+        if server is None:
+            return ""
+        name, port = server
+        return name if port is None or port == _DEFAULT_PORTS.get(self.scheme) else f"{name}:{port}"
+
+    @property
+    def url(self) -> URL:
+        """The address that was asked for; its path is this request's own, whatever the ``Host`` field says."""
+        return URL(
+            scheme=self.scheme,
+            host=self.host,
+            root_path=self.root_path,
+            path=self.path,
+            query=self.query_string.decode("latin-1"),
+        )
+
+    @property
+    def base_url(self) -> URL:
+        """The address of the application's root, with a trailing slash."""
+        return URL(scheme=self.scheme, host=self.host, root_path=self.root_path, path="/", query="")
+
+    @property
+    def query(self) -> MultiDict[str]:
+        """The query's parameters; `HTTPException` 400 past the limit on their number."""
+        if self._query is None:
+            self._query = parse_query(self.query_string)
+        return self._query
+
+    args = query
+
+    @property
+    def cookies(self) -> MultiDict[str]:
+        """The cookies that were sent; of two with one name the first counts (RFC 6265bis §5.7.3)."""
+        if self._cookies is None:
+            self._cookies = parse_cookies(self.headers.get("cookie", ""))
+        return self._cookies
+
+    @property
+    def id(self) -> str:
+        """A random identifier of this request, 32 hexadecimal digits, that its log records carry."""
+        if self._id is None:
+            self._id = uuid.uuid4().hex
+        return self._id
+
+    @property
+    def state(self) -> State:
+        """Room for this request's own values, above what the lifespan yielded."""
+        if self._state is None:
+            self._state = self.app.state.copy()
+        return self._state
+
+    @property
+    def body(self) -> bytes:
+        """The whole body. Raises `RuntimeError` where it was not kept: before it is read, or with ``stream=True``."""
+        return self._received().content
+
+    @property
+    def json(self) -> Any:
+        """The body read as JSON. Raises `HTTPException`: 415 for another media type, 400 for malformed text."""
+        return self._received().json()
+
+    @property
+    def form(self) -> MultiDict[str]:
+        """The fields of an urlencoded or multipart body; empty for any other."""
+        return self._received().form
+
+    @property
+    def files(self) -> MultiDict[UploadFile]:
+        """The files of a multipart body; empty for any other."""
+        return self._received().files
+
+    @property
+    def stream(self) -> BodyStream:
+        """The body as it arrives, on a route registered with ``stream=True``. Raises `RuntimeError` elsewhere."""
+        if self._stream is None:
+            raise RuntimeError("the body was read before the handler; register the route with stream=True to stream it")
+        return self._stream
+
+    def background(self, task: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Have ``task(*args, **kwargs)``, `def` or `async def`, run once the answer has been sent.
+
+        Tasks of one request run one after another, in its Context; one that fails is logged and the rest still run.
+        """
+        if self._tasks is None:
+            self._tasks = []
+        self._tasks.append((task, args, kwargs))
+
+    def _received(self) -> Body:
+        if self._body is None:
+            if self._body_unread is not None:
+                raise RuntimeError(self._body_unread)
+            self._body = Body(self.headers.get("content-type", ""), self._limits or Limits())
+            self._body.finish()
+        return self._body
+
+    def _end(self) -> None:
+        """Let go of what the server gave and of what was received: the exchange is over."""
+        self._source, self._values = _OVER, None
+        self._stream = self._answer = self.error = self._fault = self._refusal = None
+        if self._body is not None:
+            self._body.close()
+        if self._holds_stream and self._streams is not None:
+            self._holds_stream = False
+            self._streams.give()
+
+
+class _Over:
+    """Stands for the door of a request whose exchange has ended."""
+
+    def headers(self, values: object, /) -> Headers:
+        raise RuntimeError("the request is over: read what you need of it before the answer has been sent")
+
+    def facts(self, values: object, /) -> Facts:
+        raise RuntimeError("the request is over: read what you need of it before the answer has been sent")
+
+
+_OVER = _Over()
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")

@@ -1,0 +1,297 @@
+"""Registration: which handler answers which method and path, and what runs around it.
+
+Knows what a user declares and refuses what cannot work, at once and by name; must not know a request. A `Router`
+nests in others; the `App` at the top is one too, and compiles what all of them declared.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from duoframe import binding
+from duoframe.bridge import Stepped
+from duoframe.errors import ConfigurationError
+from duoframe.plan import Colour, Piece, Plan, colour_of
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+"""The methods a class-based view may have, in lower case; the others of RFC 9110 are the server's."""
+
+
+class Route:
+    """One registered handler: where it answers and what was said about it."""
+
+    piece: Piece
+    """The handler, bound to its path's parameters; set where the route meets its application."""
+    plan: Plan
+    """What is run; compiled when the application starts."""
+
+    def __init__(
+        self,
+        path: str,
+        methods: tuple[str, ...],
+        handler: Callable[..., Any],
+        *,
+        name: str | None = None,
+        host: str | None = None,
+        status_code: int = 200,
+        tags: Sequence[str] = (),
+        middleware: Sequence[Callable[..., Any]] = (),
+        stream: bool = False,
+        max_body_size: int | None = -1,
+    ) -> None:
+        self.path = path
+        self.methods = methods
+        self.handler = handler
+        self.name = name
+        self.host = host
+        self.status_code = status_code
+        self.tags = tuple(tags)
+        self.layers = tuple(Piece.middleware(layer) for layer in middleware)
+        self.stream = stream
+        self.max_body_size = max_body_size
+        self.routers: tuple[Router, ...] = ()
+
+    def inside(self, router: Router, prefix: str, host: str | None) -> Route:
+        """This route as an enclosing router sees it."""
+        route = Route.__new__(Route)
+        route.__dict__.update(self.__dict__)
+        route.path = prefix + self.path
+        route.host = self.host if self.host is not None else host
+        route.name = f"{router.name}.{self.name}" if router.name and self.name else self.name
+        route.tags = (*router.tags, *self.tags)
+        route.routers = (router, *self.routers)
+        return route
+
+    def __repr__(self) -> str:
+        return f"<Route {','.join(self.methods)} {self.path} {binding.describe(self.handler)}>"
+
+
+class Router:
+    """A group of routes with middleware, hooks and error handlers of its own.
+
+    ``prefix`` begins every path, ``host`` is the host they answer on (``"{tenant}.example.com"`` takes a parameter),
+    ``name`` prefixes the routes' names with ``name.``, ``tags`` are added to theirs.
+    """
+
+    def __init__(
+        self,
+        prefix: str = "",
+        *,
+        name: str | None = None,
+        host: str | None = None,
+        tags: Sequence[str] = (),
+        middleware: Sequence[Callable[..., Any]] = (),
+    ) -> None:
+        self.prefix = _checked_prefix(prefix)
+        self.name = name
+        self.host = host
+        self.tags = tuple(tags)
+        self.routes: list[Route] = []
+        self.layers: list[Piece] = [Piece.middleware(layer) for layer in middleware]
+        self.error_handlers: dict[int | type[BaseException], Piece] = {}
+        self._parents: list[tuple[Router, str]] = []
+
+    def route(self, path: str, methods: Iterable[str] = ("GET",), **options: Any) -> Callable[[H], H]:
+        """Register a handler: ``@app.route("/items", methods=["GET", "POST"])``.
+
+        A class with methods called ``get``, ``post`` … answers those methods instead; each request gets an instance.
+        ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``stream`` (the body as it arrives) and
+        ``max_body_size`` (bytes, ``None`` for no limit). Raises `ConfigurationError`.
+        """
+
+        def register(handler: H) -> H:
+            if inspect.isclass(handler):
+                self._add_view(path, handler, options)
+            else:
+                self._add(_route(path, methods, handler, options))
+            return handler
+
+        return register
+
+    def get(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for GET, which answers HEAD too."""
+        return self.route(path, ("GET",), **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for POST."""
+        return self.route(path, ("POST",), **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for PUT."""
+        return self.route(path, ("PUT",), **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for PATCH."""
+        return self.route(path, ("PATCH",), **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for DELETE."""
+        return self.route(path, ("DELETE",), **options)
+
+    def head(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for HEAD alone."""
+        return self.route(path, ("HEAD",), **options)
+
+    def options(self, path: str, **options: Any) -> Callable[[H], H]:
+        """`route` for OPTIONS."""
+        return self.route(path, ("OPTIONS",), **options)
+
+    def middleware(self, function: H) -> H:
+        """Register middleware: a generator function that yields once, where the rest of the chain runs.
+
+        It is given the request. What its ``yield`` gives is the answer; it may yield another. Yielding a Response
+        first answers without the rest. The first registered is the outermost.
+        """
+        self._check_open(function)
+        self.layers.append(Piece.middleware(function))
+        return function
+
+    def before_request(self, function: H) -> H:
+        """Run ``function(request)`` before the handler; what it returns, unless None, is the answer."""
+        call, waits = binding.accepts(function, ("request",), "hook"), binding.is_async(function)
+
+        async def before(request: Any) -> AsyncGenerator[Any, Any]:
+            early = call(request)
+            yield (await early) if waits else early
+
+        return self._hook(function, before)
+
+    def after_request(self, function: H) -> H:
+        """Run ``function(request, response)`` or ``function(response)`` on every answer; what it returns replaces it."""
+        call, waits = binding.accepts(function, ("request", "response"), "hook"), binding.is_async(function)
+
+        async def after(request: Any) -> AsyncGenerator[Any, Any]:
+            response = yield
+            other = call(request, response)
+            other = (await other) if waits else other
+            if other is not None and other is not response:
+                yield other
+
+        return self._hook(function, after)
+
+    def teardown_request(self, function: H) -> H:
+        """Run ``function(request, error)`` or ``function(error)`` after every request.
+
+        ``error`` is the exception that the answer was made of, or None.
+        """
+        call, waits = binding.accepts(function, ("request", "error"), "hook"), binding.is_async(function)
+
+        async def teardown(request: Any) -> AsyncGenerator[Any, Any]:
+            try:
+                yield
+            finally:
+                done = call(request, request.error)
+                if waits:
+                    await done
+
+        return self._hook(function, teardown)
+
+    def errorhandler(self, kind: int | type[BaseException]) -> Callable[[H], H]:
+        """Register what answers a status (400 to 599) or an exception class: ``function(request, error)``.
+
+        The nearest router's comes first, then the status, then the nearest class in the MRO. A value that is no
+        Response takes the status of the error. 500 stands for every exception nobody expected.
+        """
+        if isinstance(kind, type):
+            valid = issubclass(kind, Exception)
+        else:
+            valid = not isinstance(kind, bool) and isinstance(kind, int) and 300 <= kind <= 599
+        if not valid:
+            raise ConfigurationError(f"expected a status from 300 to 599 or an Exception class, got {kind!r}")
+
+        def register(function: H) -> H:
+            self._check_open(function)
+            if kind in self.error_handlers:
+                raise ConfigurationError(
+                    f"{binding.describe(function)} and {self.error_handlers[kind].name} both handle {kind!r}; drop one"
+                )
+            call = binding.accepts(function, ("request", "error"), "error handler")
+            self.error_handlers[kind] = Piece(call, colour_of(function), binding.describe(function))
+            return function
+
+        return register
+
+    def include_router(self, router: Router, prefix: str = "") -> None:
+        """Nest a router below ``prefix``; routes registered on it later count too. Raises `ConfigurationError`."""
+        if not isinstance(router, Router):
+            raise ConfigurationError(f"expected a Router, got {router!r}")
+        if router is self or self in router._below():
+            raise ConfigurationError("a router cannot include itself")
+        self._check_open(router)
+        prefix = _checked_prefix(prefix) + router.prefix
+        for route in router.routes:
+            self._adopt(router, prefix, route)
+        router._parents.append((self, prefix))
+
+    def _hook(self, function: H, layer: Callable[[Any], AsyncGenerator[Any, Any]]) -> H:
+        """Take a hook as the layer it stands for, in the colour of its function."""
+        self._check_open(function)
+        colour = colour_of(function)
+        start = layer if colour is Colour.ASYNC else lambda request: Stepped(layer(request))
+        self.layers.append(Piece(start, colour, binding.describe(function)))
+        return function
+
+    def _add_view(self, path: str, view: type, options: dict[str, Any]) -> None:
+        found = [name for name in METHODS if callable(getattr(view, name, None))]
+        if not found:
+            raise ConfigurationError(f"view {view.__qualname__!r} has none of the methods {', '.join(METHODS)}")
+        options = {"name": view.__name__, **options}
+        for name in found:
+            self._add(_route(path, (name.upper(),), _method_of(view, name), options))
+
+    def _add(self, route: Route) -> None:
+        """Take a route that was declared here."""
+        self._check_open(route.handler)
+        self.routes.append(route)
+        for parent, prefix in self._parents:
+            parent._adopt(self, prefix, route)
+
+    def _adopt(self, router: Router, prefix: str, route: Route) -> None:
+        """Take a route that was declared in a nested router."""
+        self._add(route.inside(router, prefix, router.host))
+
+    def _below(self) -> list[Router]:
+        found: list[Router] = []
+        for route in self.routes:
+            found.extend(route.routers)
+        return found
+
+    def _check_open(self, subject: Any) -> None:
+        """Raise once the application has started: what comes later would not be served."""
+        for parent, _ in self._parents:
+            parent._check_open(subject)
+
+
+def _route(path: str, methods: Iterable[str], handler: Any, options: dict[str, Any]) -> Route:
+    if not callable(handler):
+        raise ConfigurationError(f"{path}: expected a callable handler, got {handler!r}")
+    if isinstance(methods, str):
+        raise ConfigurationError(f"{path}: expected a list of methods, got the str {methods!r}; write [{methods!r}]")
+    wanted = tuple(dict.fromkeys(method.upper() for method in methods))
+    try:
+        return Route(path, wanted, handler, **{"name": getattr(handler, "__name__", None), **options})
+    except TypeError as error:
+        raise ConfigurationError(f"{path}, handler {binding.describe(handler)}: {error}") from error
+
+
+def _method_of(view: type, name: str) -> Callable[..., Any]:
+    function = getattr(view, name)
+    parameters = list(inspect.signature(function).parameters.values())
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(view(), *args, **kwargs)
+
+    call.__signature__ = inspect.Signature(parameters[1:])  # type: ignore[attr-defined]  # what inspect looks for
+    return call
+
+
+def _checked_prefix(prefix: str) -> str:
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        raise ConfigurationError(f"expected a prefix like '/api', got {prefix!r}")
+    return prefix

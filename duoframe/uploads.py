@@ -1,0 +1,247 @@
+"""Received bytes at rest: in memory while they are few, past that in one anonymous temporary file.
+
+Knows files, and the names clients give them; must not know how a body is written or limited: `body` decides what is
+kept here and when it is let go.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from duoframe.datastructures import Headers
+from duoframe.errors import HTTPException
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BLOCK = 64 * 1024
+_LONGEST_NAME = 255  # bytes; NAME_MAX of the file systems in use
+
+_REFUSALS = {
+    errno.ENOSPC: 507,
+    errno.EDQUOT: 507,
+    errno.ENOENT: 507,  # `tempfile` found no directory to write in: a disk that was full from the start looks so
+    errno.EMFILE: 503,
+    errno.ENFILE: 503,
+}
+
+
+class Spool:
+    """Bytes in the order they came: `append` them, then `read` any stretch of them.
+
+    ``memory`` is how many bytes stay in memory; past it all of them go to one temporary file without a name. One file
+    holds every upload of a request, so that no request can use up the descriptors of the process.
+
+    Only a `flush` while `due` and a `read` while `on_disk` reach the disk, so that the caller can choose the thread.
+    `flush` raises `HTTPException`: 507 when the disk is full, 503 when the process has no descriptor left.
+    """
+
+    __slots__ = ("_file", "_lock", "_memory", "_stored", "_tail", "closed")
+
+    def __init__(self, memory: int) -> None:
+        self.closed = False
+        self._memory = memory
+        self._tail = bytearray()
+        self._stored = 0
+        self._file: IO[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._stored + len(self._tail)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether a file holds any of the bytes."""
+        return self._file is not None
+
+    @property
+    def due(self) -> bool:
+        """Whether there is more in memory than should stay there."""
+        return len(self._tail) > (self._memory if self._file is None else _BLOCK)
+
+    def append(self, chunk: bytes) -> None:
+        """Take ``chunk`` into memory; `flush` comes before the next one."""
+        self._tail += chunk
+
+    def flush(self) -> None:
+        """Write out what is `due`."""
+        if not self.due:
+            return
+        try:
+            if self._file is None:
+                import tempfile  # brings random, shutil and three compressors with it
+
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives until close()
+            self._file.seek(self._stored)
+            self._file.write(self._tail)
+            self._file.flush()
+        except OSError as error:
+            self.close()
+            status = _REFUSALS.get(error.errno or 0)
+            if status is None:
+                raise
+            raise HTTPException(status, "the body could not be kept on disk") from error
+        self._stored += len(self._tail)
+        self._tail = bytearray()
+
+    def read(self, start: int, size: int) -> bytes:
+        """The ``size`` bytes from ``start`` on, fewer at the end. Raises `ValueError` once closed."""
+        with self._lock:  # a file has one position, and two uploads may be read by two threads
+            if self.closed:
+                raise ValueError("read of closed spool")
+            data = b""
+            if self._file is not None and start < self._stored:
+                self._file.seek(start)
+                data = self._file.read(min(size, self._stored - start))
+            offset = max(0, start - self._stored)
+            return data + self._tail[offset : offset + size - len(data)]
+
+    def close(self) -> None:
+        """Let go of memory and file. Closing twice is no fault."""
+        with self._lock:
+            self.closed = True
+            self._tail = bytearray()
+            self._stored = 0
+            if self._file is not None:
+                try:
+                    self._file.close()
+                except OSError:  # what a full disk left unwritten; the descriptor is free all the same
+                    pass
+                self._file = None
+
+
+class UploadFile:
+    """A file from a multipart form.
+
+    ``filename`` is a base name fit for any file system and never empty; ``raw_filename`` is what the client sent, for
+    display only. ``content_type`` is the part's own, ``text/plain`` where it has none (RFC 7578 §4.4): the client's
+    claim, not a fact. ``size`` is in bytes, ``headers`` are the part's header fields.
+
+    It lives as long as the request. Reading it later raises `ValueError`.
+    """
+
+    __slots__ = ("_file", "_spool", "_start", "content_type", "filename", "headers", "raw_filename", "size")
+
+    def __init__(self, filename: str, headers: Headers, spool: Spool, start: int, size: int) -> None:
+        self.raw_filename = filename
+        self.filename = safe_name(filename)
+        self.headers = headers
+        self.content_type = headers.get("content-type") or "text/plain"
+        self.size = size
+        self._spool: Spool | None = spool
+        self._start = start
+        self._file: io.BufferedReader | None = None
+
+    def __repr__(self) -> str:
+        return f"<UploadFile {self.filename!r} {self.content_type} {self.size} bytes>"
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The whole content in chunks of 64 KiB, wherever `read` stands."""
+        for position in range(0, self.size, _BLOCK):
+            yield self._stretch(position, _BLOCK)
+
+    @property
+    def file(self) -> io.BufferedReader:
+        """The content as a binary file, for libraries that take one; `read` moves its position."""
+        self._kept()
+        if self._file is None:
+            self._file = io.BufferedReader(_Window(self), _BLOCK)
+        return self._file
+
+    def read(self, size: int = -1) -> bytes:
+        """The next ``size`` bytes, all that are left by default, ``b""`` at the end."""
+        return self.file.read(size)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole content to ``path``, over what may be there. Build the path from `filename` only."""
+        self._kept()
+        with open(path, "wb") as target:
+            target.writelines(self)
+
+    def close(self) -> None:
+        """Give the content up before the request ends. Closing twice is no fault."""
+        self._spool = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _kept(self) -> Spool:
+        if self._spool is None or self._spool.closed:
+            raise ValueError(
+                f"upload {self.filename!r} is closed: it lives as long as its request; "
+                "read() it or save() it before the handler returns"
+            )
+        return self._spool
+
+    def _stretch(self, start: int, size: int) -> bytes:
+        return self._kept().read(self._start + start, max(0, min(size, self.size - start)))
+
+
+class _Window(io.RawIOBase):
+    """One upload's stretch of the spool, as a file with a position."""
+
+    def __init__(self, upload: UploadFile) -> None:
+        self._upload = upload
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._upload.size}[whence]
+        if position < 0:
+            raise ValueError(f"expected a position in the file, got {position}")
+        self._position = position
+        return position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        data = self._next(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        return self._next(self._upload.size)  # one read; the inherited one takes 8 KiB at a time
+
+    def _next(self, size: int) -> bytes:
+        data = self._upload._stretch(self._position, size)
+        self._position += len(data)
+        return data
+
+
+def safe_name(filename: str) -> str:
+    """A base name fit for any file system, made of a name that a client sent.
+
+    No folder, no control or direction character, nothing Windows gives a meaning to, no leading or trailing dot or
+    space, 255 bytes of UTF-8 at most with the extension kept; ``"unnamed"`` where nothing is left.
+    """
+    name = _SPECIAL.sub("_", _UNSEEN.sub("", filename.replace("\\", "/").rpartition("/")[2])).strip(". ")
+    if _DEVICE.match(unicodedata.normalize("NFKC", name)):  # Windows takes COM¹ for COM1
+        name = "_" + name
+    stem, dot, extension = name.rpartition(".")
+    if stem and len(extension.encode()) < _LONGEST_NAME // 4:
+        return _cut(stem, _LONGEST_NAME - len((dot + extension).encode())) + dot + extension
+    return _cut(name, _LONGEST_NAME).rstrip(". ") or "unnamed"
+
+
+def _cut(text: str, size: int) -> str:
+    """As much of ``text`` as ``size`` bytes of UTF-8 hold."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SPECIAL = re.compile(r'[<>:"|?*]')
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(?:[\s.]|\Z)", re.IGNORECASE)
