@@ -2,7 +2,7 @@
 
 from duoframe.app import App
 from duoframe.body import UploadFile
-from duoframe.context import request
+from duoframe.context import request, url_for
 from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
 from duoframe.limits import Limits
 from duoframe.plan import inline
@@ -39,4 +39,5 @@ __all__ = [
     "inline",
     "redirect",
     "request",
+    "url_for",
 ]

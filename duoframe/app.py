@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import Any, NoReturn, TypeVar, overload
 from urllib.parse import quote
 
-from duoframe import asgi, binding, wsgi
+from duoframe import asgi, binding, logs, wsgi
 from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
 from duoframe.datastructures import State
@@ -66,6 +66,7 @@ class App(Router):
         for name, value in (("threads", threads), ("streams", streams)):
             if type(value) is not int or value < 1:
                 raise ConfigurationError(f"App({name}=...): expected a whole number, 1 or more, got {value!r}")
+        logs.carry_request_id()
         self.state = State()
         self.debug = debug
         self.grace = grace

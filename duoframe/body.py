@@ -18,6 +18,8 @@ from duoframe.uploads import Spool, UploadFile
 if TYPE_CHECKING:
     from duoframe.parts import Part, PartReader
 
+__all__ = ["Body", "Limits", "UploadFile", "content_length", "media_type"]
+
 
 class Body:
     """The body of one request: `feed` it as it arrives, `finish` it at its end, `close` it in any case.
@@ -314,8 +316,13 @@ def media_type(text: str) -> tuple[str, dict[str, str]]:
             if name in parameters:
                 return "", {}
             quoted = match["quoted"]
-            parameters[name] = match["plain"] if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
+            parameters[name] = match["plain"] if quoted is None else _unquoted(quoted)
     return essence[0].lower(), parameters
+
+
+def _unquoted(text: str) -> str:
+    # A backslash stands for the character behind it, which may be a backslash (RFC 9110 §5.6.4).
+    return "\\".join(piece.replace("\\", "") for piece in text.split("\\\\"))
 
 
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
@@ -323,8 +330,7 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _MEDIA_TYPE = re.compile(f"{_TOKEN}/{_TOKEN}")
 _PARAMETER = re.compile(
     rf"[ \t]*;[ \t]*(?:(?P<name>{_TOKEN})="
-    r'(?:"(?P<quoted>(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)"'
+    r'(?:"(?P<quoted>(?:[\t !#-\[\]-~\x80-\xff]++|\\[\t -~\x80-\xff])*+)"'  # possessive: linear, whatever comes
     # What should have been quoted is taken as far as it leaves no doubt: boundaries are sent bare with ":" and "=".
     r"|(?P<plain>[!#-+\--:<-~]*)))?"
 )
-_QUOTED_PAIR = re.compile(r"\\(.)")

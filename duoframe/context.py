@@ -30,6 +30,12 @@ class RequestProxy:
         return "<request: none is running>" if found is None else repr(found)
 
 
+def url_for(name: str, /, **values: Any) -> str:
+    """The path of the route called ``name`` in the running request's application; `App.url_for` says more."""
+    path: str = _running().app.url_for(name, **values)
+    return path
+
+
 def _running() -> Request:
     try:
         return current.get()

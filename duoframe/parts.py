@@ -141,7 +141,7 @@ def _unquote(value: str) -> str:
     if value.startswith('"'):
         value = value[1:-1]
         if '\\"' in value:
-            return _QUOTED_PAIR.sub(r"\1", value)
+            return "\\".join(piece.replace('\\"', '"') for piece in value.split("\\\\"))
     return value.replace("%0D", "\r").replace("%0A", "\n").replace("%22", '"')
 
 
@@ -154,6 +154,5 @@ _HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[^\r\n]*\Z")
 _PARAMETER = re.compile(
     r"[ \t]*;[ \t]*"
     r"(?:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*"
-    r'("(?:[^"\\]|\\.)*"|[^\x00-\x20\x7f";]*))?'
+    r'("(?:[^"\\]++|\\.)*+"|[^\x00-\x20\x7f";]*))?'  # possessive: linear, whatever comes
 )
-_QUOTED_PAIR = re.compile(r'\\(["\\])')

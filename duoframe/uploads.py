@@ -40,7 +40,8 @@ class Spool:
     holds every upload of a request, so that no request can use up the descriptors of the process.
 
     Only a `flush` while `due` and a `read` while `on_disk` reach the disk, so that the caller can choose the thread.
-    `flush` raises `HTTPException`: 507 when the disk is full, 503 when the process has no descriptor left.
+    `flush` raises `HTTPException`: 507 when the disk is full, 503 when no descriptor is left; nothing but `close`
+    makes sense then.
     """
 
     __slots__ = ("_file", "_lock", "_memory", "_stored", "_tail", "closed")
@@ -83,7 +84,6 @@ class Spool:
             self._file.write(self._tail)
             self._file.flush()
         except OSError as error:
-            self.close()
             status = _REFUSALS.get(error.errno or 0)
             if status is None:
                 raise
