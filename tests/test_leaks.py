@@ -1,0 +1,262 @@
+"""What a request leaves behind: no cyclic garbage, and after aborted ones no generator, file, descriptor or thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import io
+import logging
+import os
+import threading
+import types
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from duoframe import App, HTTPException, PlainTextResponse, Request, inline
+from tests.conftest import until
+
+MULTIPART = (
+    b"--x\r\ncontent-disposition: form-data; name=a\r\n\r\n1\r\n"
+    b"--x\r\ncontent-disposition: form-data; name=f; filename=f\r\n\r\n" + b"f" * 200_000 + b"\r\n--x--\r\n"
+)
+
+MIXED: list[tuple[str, str, str, bytes]] = [
+    ("GET", "/def/text", "", b""),
+    ("GET", "/async/text", "", b""),
+    ("GET", "/def/abort", "", b""),
+    ("GET", "/async/abort", "", b""),
+    ("GET", "/def/fail", "", b""),
+    ("GET", "/async/fail", "", b""),
+    ("GET", "/missing", "", b""),
+    ("DELETE", "/def/text", "", b""),
+    ("HEAD", "/async/stream", "", b""),
+    ("GET", "/def/stream", "", b""),
+    ("GET", "/async/stream", "", b""),
+    ("GET", "/mixed/stream", "", b""),
+    ("POST", "/def/echo", "application/json", b'{"a": [1, 2]}'),
+    ("POST", "/async/echo", "application/json", b"{"),
+    ("POST", "/def/echo", "application/json", b"x" * 300_000),
+    ("POST", "/async/form", "multipart/form-data; boundary=x", MULTIPART),
+    ("POST", "/def/form", "multipart/form-data; boundary=x", MULTIPART),
+]
+
+
+class Generators:
+    """Counts the body generators that were begun and not closed."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        self.open += 1
+        try:
+            for _ in range(50):
+                yield b"x" * 100
+        finally:
+            self.open -= 1
+
+    async def awaited(self) -> AsyncIterator[bytes]:
+        self.open += 1
+        try:
+            for _ in range(50):
+                await asyncio.sleep(0)
+                yield b"x" * 100
+        finally:
+            self.open -= 1
+
+
+def application(generators: Generators) -> App:
+    app = App(max_body_size=250_000)
+
+    @app.middleware
+    @inline
+    def around(request: Request) -> Iterator[Any]:
+        response = yield
+        response.headers["x-error"] = type(request.error).__name__
+
+    @app.errorhandler(404)
+    @inline
+    def missing(request: Request, error: HTTPException) -> Any:
+        return PlainTextResponse("nothing here", 404)
+
+    def failing() -> Any:
+        try:
+            raise KeyError("inner")
+        except KeyError as error:
+            raise ValueError("outer") from error
+
+    def form(request: Request) -> Any:
+        return {name: file.size for name, file in request.files.items()}
+
+    @app.get("/def/text")
+    def text() -> str:
+        return "text"
+
+    @app.get("/def/abort")
+    def abort() -> None:
+        raise HTTPException(403, "no")
+
+    @app.get("/def/fail")
+    def fail() -> Any:
+        return failing()
+
+    @app.post("/def/echo")
+    def echo(request: Request) -> Any:
+        return request.json
+
+    app.post("/def/form")(form)
+
+    @app.get("/def/stream")
+    def stream() -> Any:
+        return generators.chunks()
+
+    @app.get("/async/text")
+    async def waiting_text() -> str:
+        await asyncio.sleep(0)
+        return "text"
+
+    @app.get("/async/abort")
+    async def waiting_abort() -> None:
+        raise HTTPException(403, "no")
+
+    @app.get("/async/fail")
+    async def waiting_fail() -> Any:
+        await asyncio.sleep(0)
+        return failing()
+
+    @app.post("/async/echo")
+    async def waiting_echo(request: Request) -> Any:
+        return request.json
+
+    @app.post("/async/form")
+    async def waiting_form(request: Request) -> Any:
+        return form(request)
+
+    @app.get("/async/stream")
+    async def waiting_stream() -> Any:
+        return generators.awaited()
+
+    @app.get("/mixed/stream")
+    async def mixed_stream() -> Any:
+        return generators.chunks()
+
+    return app
+
+
+def by_wsgi(app: App, method: str, path: str, content_type: str, body: bytes, taken: int | None = None) -> None:
+    """One request; the client takes so many chunks and leaves."""
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "x",
+        "SERVER_PORT": "80",
+        "CONTENT_TYPE": content_type,
+        "CONTENT_LENGTH": str(len(body)) if body else "",
+        "wsgi.input": io.BytesIO(body),
+    }
+    iterable = app(environ, lambda status, headers, exc_info=None: lambda data: None)
+    try:
+        for count, _ in enumerate(iterable):
+            if taken is not None and count >= taken:
+                break
+    finally:
+        if hasattr(iterable, "close"):
+            iterable.close()
+
+
+async def by_asgi(app: App, method: str, path: str, content_type: str, body: bytes, taken: int | None = None) -> None:
+    """As `by_wsgi`; a client that leaves is told by ``http.disconnect``, and by an `OSError` of ``send``."""
+    headers = [(b"host", b"x"), (b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    left = asyncio.Event()
+    unread = [body[: len(body) // 2], body[len(body) // 2 :]]
+    count = 0
+
+    async def receive() -> Any:
+        if unread:
+            chunk = unread.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(unread)}
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        nonlocal count
+        if left.is_set():
+            raise OSError("the client has left")
+        if message["type"] == "http.response.body":
+            if taken is not None and count >= taken:
+                left.set()
+            count += 1
+        await asyncio.sleep(0)
+
+    await app(scope, receive, send)
+
+
+Round = Callable[[int | None], None]
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def rounds(request: pytest.FixtureRequest) -> Iterator[tuple[Round, Generators]]:
+    """One round asks for everything in `MIXED`."""
+    logging.disable()  # a log record that pytest keeps would hold the exception
+    generators = Generators()
+    app = application(generators)
+    if request.param == "wsgi":
+
+        def play(taken: int | None) -> None:
+            for ask in MIXED:
+                by_wsgi(app, *ask, taken=taken)
+
+        yield play, generators
+    else:
+        with asyncio.Runner() as runner:
+
+            async def asgi_round(taken: int | None) -> None:
+                for ask in MIXED:
+                    await by_asgi(app, *ask, taken=taken)
+
+            yield lambda taken: runner.run(asgi_round(taken)), generators
+    app.shutdown()
+    logging.disable(logging.NOTSET)
+
+
+def test_two_thousand_mixed_requests_leave_no_cyclic_garbage(rounds: tuple[Round, Generators]) -> None:
+    play, _ = rounds
+    play(None)  # what is made once: threads, the loop, imports
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(2000 // len(MIXED) + 1):
+            play(None)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        found = gc.collect()
+        kinds = sorted({type(thing).__name__ for thing in gc.garbage})
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert (found, kinds) == (0, [])
+
+
+def test_a_thousand_aborted_requests_leave_nothing_behind(rounds: tuple[Round, Generators]) -> None:
+    play, generators = rounds
+    play(0)
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+    for turn in range(1000 // len(MIXED) + 1):
+        with contextlib.suppress(OSError):
+            play(turn % 3)
+    until(lambda: not generators.open, "a generator was left open")
+    until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "a descriptor or temporary file was left open")
+    assert threading.active_count() <= threads + 1
+    gc.collect()
+    alive = [
+        thing
+        for thing in gc.get_objects()
+        if isinstance(thing, types.GeneratorType | types.AsyncGeneratorType)
+        and thing.__name__ in ("chunks", "awaited")
+    ]
+    assert alive == []
