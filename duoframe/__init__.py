@@ -5,6 +5,7 @@ from duoframe.body import UploadFile
 from duoframe.context import request, url_for
 from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
 from duoframe.limits import Limits
+from duoframe.patterns import Converter
 from duoframe.plan import inline
 from duoframe.requests import Request
 from duoframe.responses import (
@@ -17,7 +18,6 @@ from duoframe.responses import (
     redirect,
 )
 from duoframe.router import Router
-from duoframe.routing import Converter
 
 __all__ = [
     "App",

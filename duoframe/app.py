@@ -7,13 +7,14 @@ know the protocols, `router` what users declare.
 from __future__ import annotations
 
 import atexit
+import copy
 import functools
 import inspect
 import logging
 import sys
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import Future
+from types import EllipsisType
 from typing import Any, NoReturn, TypeVar, overload
 from urllib.parse import quote
 
@@ -22,15 +23,16 @@ from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
 from duoframe.datastructures import State
 from duoframe.errors import ConfigurationError, HTTPException
-from duoframe.lifespan import START_TIMEOUT, Lifespan
+from duoframe.lifespan import START_TIMEOUT, Lifespan, release
 from duoframe.limits import Limits
+from duoframe.patterns import CONVERTERS, Converter, Pattern
 from duoframe.plan import Colour, ErrorHandlers, Piece, Plan, colour_of, inline
 from duoframe.portal import Portal
 from duoframe.relay import call as call_on_loop
 from duoframe.requests import Request
-from duoframe.responses import Response, location_field
+from duoframe.responses import Response
 from duoframe.router import Route, Router
-from duoframe.routing import CONVERTERS, Converter, NoMatch, Table
+from duoframe.routing import NoMatch, Table
 from duoframe.runtime import Runtime
 from duoframe.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
@@ -45,7 +47,9 @@ class App(Router):
 
     ``threads``: requests that may hold a worker thread at once; ``streams``: `def` streams beside them;
     ``max_body_size``: bytes of a request body, None for no limit; ``limits``: every limit on bodies and forms;
-    ``grace``: seconds that clean-up may take at the end; ``redirect_slashes``: answer 308 where only a last slash is
+    ``grace``: seconds that clean-up may take at the end; ``write_timeout``: seconds that a client behind an ASGI server
+    may take for one chunk before it counts as gone, None for no limit (a WSGI server writes by itself, and has a limit
+    of its own); ``redirect_slashes``: answer 308 where only a last slash is
     wrong; ``converters``: kinds of path parameters beside the built-in ones; ``debug``: log what helps development.
     """
 
@@ -57,6 +61,7 @@ class App(Router):
         max_body_size: int | None = 16 * 1024 * 1024,
         limits: Limits | None = None,
         grace: float = 10.0,
+        write_timeout: float | None = None,
         redirect_slashes: bool = True,
         converters: Mapping[str, Converter] | None = None,
         debug: bool = False,
@@ -67,15 +72,19 @@ class App(Router):
             if type(value) is not int or value < 1:
                 raise ConfigurationError(f"App({name}=...): expected a whole number, 1 or more, got {value!r}")
         logs.carry_request_id()
+        for name, converter in (converters or {}).items():
+            if not isinstance(converter, Converter):
+                raise ConfigurationError(f"App(converters=...): expected {name!r} to be a Converter, got {converter!r}")
         self.state = State()
         self.debug = debug
         self.grace = grace
+        self.write_timeout = write_timeout
         self.limits = limits or Limits(max_body_size=max_body_size)
         self.wsgi: WSGIApp = functools.partial(wsgi.serve, self)
         self.asgi: ASGIApp = functools.partial(asgi.serve, self)
-        self.portal = Portal(threads, streams, grace)
+        self.portal = Portal(threads, streams, debug)
         self.life = Lifespan(self)
-        self._sizes = (threads, streams)
+        self._sizes = (threads, streams, debug)
         self.runtimes: dict[object, Runtime] = {}
         self._table: Table[Route] = Table(redirect_slashes, {**CONVERTERS, **(converters or {})})
         self._hosted = False
@@ -83,8 +92,7 @@ class App(Router):
         self._compiled = False
         self._refusing: Plan
         self._any: Route
-        self._stop: Callable[[], object] | None = None
-        if sys.version_info < (3, 12):
+        if sys.version_info < (3, 12):  # pragma: no cover - each Python has one of the two ways
             vars(self)["__call__"] = _CallView(self)
 
     @overload
@@ -98,9 +106,15 @@ class App(Router):
         return self.asgi(scope, receive, send)
 
     # Servers look at `__call__` to tell the protocols apart, and this one must pass for a coroutine function.
-    if sys.version_info >= (3, 12):
+    if sys.version_info >= (3, 12):  # pragma: no cover - as above
         __call__ = inspect.markcoroutinefunction(__call__)
     _asgi_single_callable = True  # asgiref's own mark, for daphne
+
+    def __copy__(self) -> App:
+        return copy.deepcopy(self)  # its doors, its table and its lifespans know the application that they are part of
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "runtimes": {}}  # event loops stay where they are
 
     def __rsgi_init__(self, loop: object) -> NoReturn:
         """Refuse granian's own protocol, which it speaks unless told otherwise."""
@@ -130,25 +144,29 @@ class App(Router):
         self.asgi = middleware(self.asgi)
 
     def url_for(self, name: str, /, **values: Any) -> str:
-        """The path of the route called ``name``: ``app.url_for("hello", name="Ada")``, under the running request's root.
+        """The path of the route called ``name``: ``app.url_for("hello", name="Ada")``.
 
-        A handler's name is its function's, behind those of the routers it is in. Raises `LookupError` for an unknown name and `ValueError`
-        for values that the pattern cannot take.
+        It stands under the running request's root. A handler's name is its function's, behind those of the routers it
+        is in. Raises `LookupError` for an unknown name and `ValueError` for values that the pattern cannot take.
         """
         path = self._table.url_for(name, **values)
         request = current.get(None)
-        return path if request is None else request.root_path + path
+        return path if request is None else quote(request.root_path, safe=_PATH_SAFE) + path
 
     def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """From a `def` piece, await ``work(*args)`` on the application's event loop and wait for its result.
+        """From a `def` piece or a thread, await ``work(*args)`` on the application's event loop, and wait for it.
 
         Raises what it raises, and `RuntimeError` on the loop's own thread, which would wait for itself.
         """
         request = current.get(None)
-        return call_on_loop(self.portal.get_loop() if request is None else request._loop(), work, *args)
+        loop = self.life.loop if request is None else request._loop()
+        return call_on_loop(loop or self.portal.get_loop(), work, *args)
 
     def gauges(self) -> dict[str, int]:
-        """How busy this process is: threads held, requests waiting for one, streams, calls left behind, background work."""
+        """How busy this process is.
+
+        Threads held, requests waiting for one, streams, calls left behind, background work.
+        """
         runtimes = [*self.runtimes.values()] + ([self.portal.runtime()] if self.portal.running else [])
         totals: dict[str, int] = dict.fromkeys(("threads", "waiting", "streams", "left", "background"), 0)
         for runtime in runtimes:
@@ -165,12 +183,11 @@ class App(Router):
         started, mine = self.life.claim()
         if mine:
             _STARTED.add(self)
-            self.compile()
             if self.life.waits:
-                runtime = self.portal.runtime()
-                runtime.loop.post(lambda: runtime.loop.spawn(self.live(runtime, started)))
+                with self.life.attempt(started):
+                    runtime = self.portal.runtime()
+                runtime.loop.post(lambda: runtime.loop.spawn(self.life.stay(runtime, started)))
             else:
-                self._stop = self.life.leave_here
                 self.life.enter_here(started)
         started.result(START_TIMEOUT)
 
@@ -180,46 +197,22 @@ class App(Router):
 
         started, mine = self.life.claim()
         if mine:
-            self.compile()
-            runtime.loop.spawn(self.live(runtime, started))
+            runtime.loop.spawn(self.life.stay(runtime, started))
         waiter = runtime.loop.waiter()
-        started.add_done_callback(lambda _: runtime.loop.post(_release, waiter))
+        started.add_done_callback(lambda _: release(runtime.loop, waiter))
         with anyio.fail_after(START_TIMEOUT):
             await waiter
         started.result(0)
-
-    async def live(self, runtime: Runtime, started: Future[None]) -> None:
-        """Be started, in one task, until `shutdown`."""
-        stop, ended = runtime.loop.waiter(), Future[None]()
-
-        async def wait() -> None:
-            await stop
-
-        async def ready() -> None:
-            self._stop = leave
-
-        def leave() -> None:
-            runtime.loop.post(_release, stop)
-            ended.result(2 * self.grace)
-
-        try:
-            await self.life.live(runtime, started, ready, wait)
-        except Exception as error:
-            ended.set_exception(error)
-        else:
-            ended.set_result(None)
 
     def shutdown(self) -> None:
         """Stop what `startup` started: background work within the grace period, lifespans, the portal.
 
         Harmless when there is nothing to stop. Raises what a lifespan raises, after all have been left.
         """
-        stop, self._stop = self._stop, None
         try:
             if self.portal.running:
                 self.portal.call(self.portal.runtime().idle, self.grace)
-            if stop is not None and self.life.up:
-                stop()
+            self.life.stop()
         finally:
             self.portal.stop()
 
@@ -246,13 +239,19 @@ class App(Router):
     def find(self, request: Request) -> Plan:
         """The plan that answers a request; sets its route and path parameters."""
         if request._refusal is None:
-            found = self._table.match(request.method, request.path, request.host if self._hosted else None)
-            if type(found) is tuple:
-                request.route, request.path_params = found
-                return request.route.plan  # type: ignore[no-any-return]  # a Route's
-            if request.path == "*" and request.method == "OPTIONS":
-                return self._any.plan
-            request._refusal = _not_routed(request, found)  # type: ignore[arg-type]  # what is no tuple is a NoMatch
+            try:
+                found = self._table.match(request.method, request.path, request.host if self._hosted else None)
+            except Exception as error:  # a converter's: the answer to it passes the middleware like any other
+                request._refusal = error
+            else:
+                if type(found) is tuple:
+                    request.route, request.path_params = found
+                    return request.route.plan  # type: ignore[no-any-return]  # a Route's
+                if request.path == "*" and request.method == "OPTIONS":
+                    request.path_params = {}
+                    return self._any.plan
+                request._refusal = _not_routed(request, found)  # type: ignore[arg-type]  # no tuple, so a NoMatch
+        request.path_params = {}
         request._body_unread = "the request was refused before its body was read"
         return self._refusing
 
@@ -261,23 +260,24 @@ class App(Router):
         identity = running_loop()
         found = self.runtimes.get(identity)
         if found is None:
-            for ended in [key for key, runtime in self.runtimes.items() if runtime.loop.ended()]:
-                del self.runtimes[ended]
+            for ended in [key for key, runtime in list(self.runtimes.items()) if runtime.loop.ended()]:
+                self.runtimes.pop(ended, None)  # another loop's thread may have done it
             found = self.runtimes[identity] = Runtime(adopt_loop(identity), *self._sizes)
         return found
 
     def _add(self, route: Route) -> None:
+        self._check_open(route.handler)
+        name = binding.describe(route.handler)
+        try:
+            pattern = Pattern(route.path, route.host, self._table.converters)
+            route.piece = Piece(binding.bind(route.handler, pattern.parameters), colour_of(route.handler), name)
+            self._table.add(
+                route.path, route.methods, route, host=route.host, name=route.name, describe=f"handler {name}"
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{route.path}, handler {name}: {error}") from error
         super()._add(route)
-        described = f"handler {binding.describe(route.handler)}"
-        pattern = self._table.add(
-            route.path, route.methods, route, host=route.host, name=route.name, describe=described
-        )
         self._hosted = self._hosted or route.host is not None
-        route.piece = Piece(
-            binding.bind(route.handler, pattern.parameters),
-            colour_of(route.handler),
-            binding.describe(route.handler),
-        )
         place = self._places.setdefault((pattern.host_shape, pattern.shape), {})
         place.update(dict.fromkeys(route.methods, route))
 
@@ -296,7 +296,7 @@ class App(Router):
 
     def _route_plan(self, route: Route) -> Plan:
         limits = self.limits
-        if route.max_body_size != -1:
+        if not isinstance(route.max_body_size, EllipsisType):
             limits = limits.replace(max_body_size=route.max_body_size)
         return self._plan(
             route.piece.name,
@@ -331,7 +331,7 @@ class App(Router):
             )
 
 
-class _CallView:
+class _CallView:  # pragma: no cover - as above
     """What Python 3.11 has for `inspect.markcoroutinefunction`: looks like a coroutine function, calls the app.
 
     The interpreter calls ``type(app).__call__``, so only who inspects ``app.__call__`` meets this.
@@ -343,7 +343,7 @@ class _CallView:
         self.__name__, self.__qualname__, self.__doc__ = function.__name__, function.__qualname__, function.__doc__
         self.__defaults__, self.__kwdefaults__ = (None,), None
         self.__annotations__: dict[str, Any] = {}
-        self.__code__ = _looks_async.__code__
+        self.__code__ = _coroutine_function.__code__
 
     def __call__(self, scope: Any, receive: Any, send: Any = None) -> Any:
         return App.__call__(self.__self__, scope, receive, send)
@@ -352,7 +352,7 @@ class _CallView:
         return _CallView, (self.__self__,)
 
 
-async def _looks_async(scope: Any, receive: Any, send: Any = None) -> None:
+async def _coroutine_function(scope: Any, receive: Any, send: Any = None) -> None:
     """Lends its code object to `_CallView`."""
 
 
@@ -370,14 +370,7 @@ def _not_routed(request: Request, found: NoMatch) -> HTTPException:
         return HTTPException(405, headers={"allow": ", ".join(found.allowed)})
     if found.redirect is None:
         return HTTPException(404)
-    query = "?" + request.query_string.decode("latin-1") if request.query_string else ""
-    target = quote(request.root_path + found.redirect, safe=_PATH_SAFE) + query
-    return HTTPException(308, headers={"location": location_field(target)})
-
-
-def _release(waiter: Any) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    return HTTPException(308, headers={"location": str(request.url.replace(scheme="", host="", path=found.redirect))})
 
 
 _PATH_SAFE = "/:@!$&'()*+,;=~"

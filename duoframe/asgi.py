@@ -1,7 +1,7 @@
-"""The ASGI door (ASGI 3.0, HTTP spec 2.5): from a scope to a request, from an answer to messages.
+"""The ASGI door (ASGI 3.0, HTTP spec 2.5): where a plan runs on an event loop, and an answer sent as messages.
 
 An async plan, and one that never blocks, is awaited on the server's loop; a sync plan is stepped whole on one worker
-thread, its streamed body too. `wsgi` is the other door.
+thread, its streamed body too. `incoming` reads what the server hands over; `wsgi` is the other door.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
-from contextvars import Context, copy_context
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from functools import partial
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
 
-from duoframe.body import Body, content_length
-from duoframe.bridge import Drive, step
-from duoframe.core import deliver, enter_gate, exchange, last_resort, not_started, respond
-from duoframe.datastructures import Headers
-from duoframe.errors import ClientDisconnect, HTTPException
+from duoframe.bridge import Drive, Hop, step
+from duoframe.core import bring_to_thread, deliver, enter_gate, exchange, last_resort, leave_gate, not_started, respond
+from duoframe.errors import ClientDisconnect
+from duoframe.incoming import Incoming, read_request, take_in
 from duoframe.plan import Colour, Plan
-from duoframe.relay import Closed, End, ToLoop, call
-from duoframe.requests import BodyStream, Facts, Request
+from duoframe.relay import Closed, End, ToLoop
+from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.runtime import Runtime
 from duoframe.threads import Admission, Job
@@ -33,64 +32,72 @@ logger = logging.getLogger("duoframe.error")
 async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one ASGI call for ``app``. Raises `RuntimeError` for a scope type that the specification does not name."""
     runtime = app.runtimes.get(asyncio._get_running_loop()) or app.runtime()
-    if scope["type"] == "http":
-        await _serve_http(app, runtime, scope, receive, send)
-    elif scope["type"] == "lifespan":
-        await _serve_lifespan(app, runtime, scope, receive, send)
-    elif scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1000})
-    else:
-        raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {scope['type']!r}")
-
-
-async def _serve_http(app: Any, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
-    request = _request(app, runtime, scope)
-    sender = Sender(request, send)
-    if not app.life.up and not await _start(app, runtime, sender):
+    if scope["type"] != "http":
+        await _OTHERS.get(scope["type"], _refuse)(app, runtime, scope, receive, send)
+        return
+    request, length = read_request(app, runtime, scope)
+    call = Call(request, runtime, send)
+    if not app.life.up and not await _start(app, runtime, call):
         return
     plan = app.find(request)
-    context = copy_context()
-    admission = Admission(runtime.threads)
-    worker = None
+    worker: Worker | None = None
     try:
-        if plan.gate is None or context.run(enter_gate, plan, request):
-            plan, sender.incoming = await _receive(plan, request, scope, receive, runtime)
+        try:
+            if plan.gate is not None and not call.context.run(enter_gate, plan, request):
+                call.incoming = Incoming(receive, 0 if length == 0 else None, None)
+            elif length != 0 or plan.stream:
+                plan, call.incoming = await take_in(plan, request, length, receive, runtime)
+            if plan.colour is Colour.SYNC:
+                await call.admit().enter()
+                worker = Worker(plan, call)
+        except BaseException as error:
+            response = call.context.run(leave_gate, plan, request, error)
         else:
-            sender.incoming = _unread(scope, receive)
-        if plan.colour is Colour.SYNC:
-            await admission.enter()
-            worker = Worker(plan, request, context, runtime, admission)
-            response = await worker.first()
-        else:
-            response = await Drive(respond(plan, request), context, admission)
+            if worker is not None:
+                response = await worker.first()
+            else:
+                response = await Drive(respond(plan, request), call.context, call, None, call.interrupted)
+        if call.interruptions:
+            call.tell_swallowed(1)
         if response.stream is None:
-            await sender.whole(response)
+            if call.admission is not None:
+                call.admission.leave()  # who reads slowly must not keep others from the threads
+            await call.answer(response)
         else:
-            admission.to_stream()
-            sender.begin(response)
-            body = worker.pump(sender) if worker else Drive(deliver(plan, request, response, sender), context, admission)
-            await _until_disconnect(sender.incoming or Incoming(receive, 0, None), body)
-            await sender.finish()
+            call.begin(response)
+            if worker is not None:
+                await call.stream(receive, worker.pump())
+            else:
+                work = deliver(plan, request, response, call)
+                await call.stream(receive, Drive(work, call.context, call, None, call.interrupted))
     except (ClientDisconnect, Closed):
         pass
     except (Exception, SystemExit) as error:  # one request must not end a server that answers others
-        if sender.started:
+        if call.started:
+            if isinstance(error, SystemExit):
+                raise RuntimeError(f"{request!r} exited in the middle of its answer") from error
             raise
-        await sender.whole(last_resort(request, error))
+        with contextlib.suppress(ClientDisconnect):
+            await call.answer(last_resort(request, error))
+    except runtime.loop.cancelled:
+        call.tell_swallowed(2)
+        raise
     finally:
-        if worker is None or await worker.ended():
-            admission.leave()
-            _conclude(request, runtime, context)
+        if call.incoming is not None:
+            call.incoming.close()
+        if call.admission is None:
+            call.end()
+        elif worker is None or await worker.ended():
+            call.admission.conclude(call.end)
 
 
-async def _start(app: Any, runtime: Runtime, sender: Sender) -> bool:
+async def _start(app: Any, runtime: Runtime, call: Call) -> bool:
     """Start an application whose server sends no lifespan, before its first request; whether that worked."""
     try:
         await app.ensure_started(runtime)
     except Exception as error:
         with contextlib.suppress(ClientDisconnect):
-            await sender.whole(not_started(error))
+            await call.answer(not_started(error))
         return False
     return True
 
@@ -125,364 +132,226 @@ async def _serve_lifespan(app: Any, runtime: Runtime, scope: Scope, receive: Rec
         runtime.threads.close()
 
 
-def _conclude(request: Request, runtime: Runtime, context: Context) -> None:
-    tasks = request._tasks
-    request._end()
-    if tasks:
-        runtime.start_tasks(tasks, context)
+async def _close_websocket(app: Any, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a WebSocket before it is accepted: the server answers 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})
 
 
-class Sender:
-    """Sends one answer; the `Outlet` of a plan that runs on the server's loop.
+async def _refuse(app: Any, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {scope['type']!r}")
 
-    The start waits for the first chunk, so that a stream that fails before it can still be answered with an error.
+
+_OTHERS = {"lifespan": _serve_lifespan, "websocket": _close_websocket}
+
+
+class Call:
+    """One request on its loop: what it holds there, and the `Outlet` that its answer is sent through.
+
+    The start of a stream waits for the first chunk, so that a stream that fails before it can still be answered with
+    an error.
     """
 
-    stepped = False
-
-    def __init__(self, request: Request, send: Send) -> None:
+    def __init__(self, request: Request, runtime: Runtime, send: Send) -> None:
+        self.request = request
+        self.runtime = runtime
+        self.context = copy_context()
+        self.admission: Admission | None = None
         self.incoming: Incoming | None = None
         self.started = False
-        self._request = request
-        self._send = send
+        """Whether the answer is on its way and cannot be another one."""
+        self.interruptions = 0
+        """How often a cancellation reached the plan."""
+        timeout = request.app.write_timeout
+        self._send = send if timeout is None else partial(_send_within, timeout, send)
         self._response: Response | None = None
+        self._rest: Any = None
 
-    async def whole(self, response: Response) -> None:
-        """Send an answer that is no stream. Raises `ClientDisconnect` when nobody takes it."""
-        await self._start(response)
-        empty = self._request.method == "HEAD" or response.bodyless
-        await self._message({"type": "http.response.body", "body": b"" if empty else response.body})
+    def admit(self) -> Admission:
+        """What the call holds of the worker threads."""
+        if self.admission is None:
+            self.admission = Admission(self.runtime.threads)
+        return self.admission
+
+    def hop(self, hop: Hop, drive: Drive) -> Coroutine[Any, Any, Any]:
+        """Do a hop of the plan."""
+        return self.admit().hop(hop, drive)
+
+    async def answer(self, response: Response, chunk: bytes | None = None) -> None:
+        """Send an answer: the whole of it, or its start and a first chunk. Raises `ClientDisconnect`."""
+        status, fields, content = response.finish(self.request.method)
+        headers = []
+        for name, value in fields:
+            headers.append((name.encode("latin-1"), value.encode("latin-1")))  # before 3.12 a comprehension is a call
+        if self.incoming is not None and not self.incoming.ended and self.request.http_version[:1] == "1":
+            headers.append((b"connection", b"close"))  # what was not read must not pass for the next request
+        self.started = True
+        more = chunk is not None
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": chunk if more else content, "more_body": more})
+        except OSError as error:  # HTTP spec 2.4
+            raise ClientDisconnect(_LEFT) from error
 
     def begin(self, response: Response) -> None:
         """Keep the start of a streamed answer until its first chunk."""
         self._response = response
 
     async def send(self, chunk: bytes) -> None:
-        if self._response is not None:
-            await self._start(self._response)
-        await self._message({"type": "http.response.body", "body": chunk, "more_body": True})
+        response, self._response = self._response, None
+        if response is not None:
+            await self.answer(response, chunk)
+        else:
+            await self._more(chunk, True)
 
     async def replace(self, response: Response, error: Exception) -> None:
-        self._response = response
-        if response.body and self._request.method != "HEAD":
-            await self.send(response.body)
+        self.begin(response)
 
-    async def finish(self) -> None:
-        """End a streamed answer."""
+    async def stream(self, receive: Receive, body: Awaitable[None]) -> None:
+        """Await ``body``, which sends, and end the answer. Raises `ClientDisconnect` when the client leaves.
+
+        ``body`` is cancelled then. A cancellation, whoever it comes from, reaches it once: what it awaits after that,
+        to clean up, has the application's ``grace``.
+        """
+        import anyio
+
+        self.admit().to_stream()
+        self.incoming = self.incoming or Incoming(receive, 0, None)
+        broken: list[Exception] = []
+        with anyio.CancelScope() as leaving, anyio.CancelScope() as rest:  # a task group leaves cyclic garbage
+            self._rest = rest
+            watcher = self.runtime.loop.spawn(_watch(self.incoming, broken, leaving.cancel))
+            try:
+                await body
+            finally:
+                self._rest = None
+                watcher.cancel()
+        if rest.cancel_called:
+            logger.warning("the clean-up of %r took longer than %g seconds", self.request, self.request.app.grace)
+        if broken:
+            raise broken.pop()
+        if leaving.cancelled_caught or rest.cancel_called:
+            raise ClientDisconnect(_LEFT)
         if self._response is not None:
-            await self._start(self._response)
-        await self._message({"type": "http.response.body", "body": b""})
+            await self.answer(self._response)
+        else:
+            await self._more(b"", False)
 
-    async def _start(self, response: Response) -> None:
-        self._response = None
-        self.started = True
-        headers = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.fields(self._request.method)
-        ]
-        if self.incoming is not None and not self.incoming.ended and self._request.http_version[:1] == "1":
-            headers.append((b"connection", b"close"))  # what was not read must not pass for the next request
-        await self._message({"type": "http.response.start", "status": response.status, "headers": headers})
+    def tell_swallowed(self, expected: int) -> None:
+        """Warn when the plan went on after ``expected`` cancellations."""
+        if self.interruptions >= expected <= self.runtime.loop.cancellations():
+            logger.warning("%r went on after it had been cancelled", self.request)
 
-    async def _message(self, message: Message) -> None:
+    def end(self) -> None:
+        """Let go of what the request holds and start its background work."""
+        tasks = self.request._tasks
+        self.request._end()
+        if tasks:
+            self.runtime.start_tasks(tasks, self.context)
+
+    def interrupted(self, error: BaseException | None) -> None:
+        """Note a cancellation that reaches the plan; when the plan waits again after it, it is cleaning up."""
+        if isinstance(error, self.runtime.loop.cancelled):
+            self.interruptions += 1
+        elif error is None and self.interruptions and self._rest is not None and not self._rest.shield:
+            import anyio
+
+            self._rest.shield = True
+            self._rest.deadline = anyio.current_time() + self.request.app.grace
+
+    async def _more(self, chunk: bytes, more: bool) -> None:
         try:
-            await self._send(message)
-        except OSError as error:  # HTTP spec 2.4: the client has gone
-            raise ClientDisconnect("the client left before its answer was complete") from error
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+        except OSError as error:
+            raise ClientDisconnect(_LEFT) from error
+
+
+_LEFT = "the client left before its answer was complete"
+
+
+async def _watch(incoming: Incoming, broken: list[Exception], leave: Callable[[], object]) -> None:
+    """Call ``leave`` when the client leaves, or when the server says what nobody understands."""
+    try:
+        await incoming.disconnect()
+    except ClientDisconnect:
+        pass
+    except Exception as error:
+        broken.append(error)
+    leave()
+
+
+async def _send_within(seconds: float, send: Send, message: Message) -> None:
+    """Send a message; `TimeoutError`, which is an `OSError`, when nobody takes it in time."""
+    import anyio
+
+    with anyio.fail_after(seconds):
+        await send(message)
 
 
 class Worker:
     """A sync plan on its worker thread; the `Outlet` that the thread sends a streamed body through."""
 
-    stepped = True
-
-    def __init__(
-        self, plan: Plan, request: Request, context: Context, runtime: Runtime, admission: Admission
-    ) -> None:
-        self._request = request
-        self._context = context
-        self._runtime = runtime
-        self._admission = admission
-        self._relay: ToLoop | None = None
+    def __init__(self, plan: Plan, call: Call) -> None:
+        self._call = call
+        self._threads = call.runtime.threads
         self._job = Job(self._work, plan)
+        self._relay: ToLoop | None = None
+        self._response: Response | None = None
+        self._unwanted = False
 
     async def first(self) -> Response:
         """Start the thread and wait for its answer; raises what the plan raises."""
-        response: Response = await self._runtime.threads.run(self._job, leave=True)
+        response: Response = await self._threads.run(self._job, leave=True)
         return response
 
-    async def pump(self, sender: Sender) -> None:
+    async def pump(self) -> None:
         """Take the body from the thread and send it."""
-        relay = self._relay
-        while relay is not None:
-            item = await relay.get()
+        call = self._call
+        while True:
+            item = await self._relay.get()  # type: ignore[union-attr]  # `begin` came first
             if type(item) is bytes:
-                await sender.send(item)
+                await call.send(item)
             elif isinstance(item, End):
                 item.reraise()
                 return
             else:
-                await sender.replace(*item)
+                await call.replace(*item)
 
     async def ended(self) -> bool:
         """Whether the thread has let go; if it has not within a moment, it concludes the request when it does."""
         job = self._job
-        if self._relay is not None and not job.finished and not job.left:
+        self._unwanted = True
+        if self._relay is not None:
             self._relay.close()
-            await self._runtime.threads.settle(job, leave=True)
-        if job.left:
-            job.on_finish = self._conclude
+            if not job.finished and not job.left:
+                await self._threads.settle(job, leave=True)
+        if job.left and not job.finished:
+            job.on_finish = partial(self._call.admit().conclude, self._call.end)
             return False
         return True
 
     def begin(self, response: Response) -> None:
-        self._relay = ToLoop(self._runtime.loop)
-        self._runtime.threads.answer(self._job, response)
+        bring_to_thread(self._call.request, response)
+        self._response = response
+        self._relay = ToLoop(self._call.runtime.loop)
+        if self._unwanted:  # the exchange was left before its answer turned out to be a stream
+            self._relay.close()
+        self._threads.answer(self._job, response)
 
     async def send(self, chunk: bytes) -> None:
-        self._relay.put(chunk)  # type: ignore[union-attr]  # `begin` comes first
+        self._relay.put(chunk)  # type: ignore[union-attr]  # as above
 
     async def replace(self, response: Response, error: Exception) -> None:
         self._relay.put((response, error))  # type: ignore[union-attr]  # as above
 
-    def _work(self, plan: Plan) -> Response | None:
+    def _work(self, plan: Plan) -> Response:
+        end = End()
         try:
-            response = self._context.run(step, exchange(plan, self._request, self))
+            response = self._call.context.run(step, exchange(plan, self._call.request, self))
         except BaseException as error:
-            if self._relay is None:
+            if self._response is None:
                 raise
-            self._relay.end(End(error))
-            return None
+            end, response = End(error), self._response  # the loop may not yet have taken what `begin` answered
         if self._relay is not None:
-            self._relay.end(End())
+            self._relay.end(end)
         return response
-
-    def _conclude(self) -> None:
-        self._admission.leave()
-        _conclude(self._request, self._runtime, self._context)
-
-
-class Incoming:
-    """The body of one request, taken from ``receive``."""
-
-    def __init__(self, receive: Receive, length: int | None, limit: int | None) -> None:
-        self.ended = length == 0
-        self._receive = receive
-        self._limit = limit
-        self._received = 0
-        self._gone = False
-        self._turn: Any = None
-
-    async def read(self) -> bytes:
-        """The next chunk, ``b""`` at the end.
-
-        Raises `ClientDisconnect` when the client leaves, `HTTPException` 413 past the limit. Tasks that read at the
-        same time take turns.
-        """
-        import anyio
-
-        if self._turn is None:
-            self._turn = anyio.Lock()
-        async with self._turn:
-            return await self.next()
-
-    async def next(self) -> bytes:
-        """`read` for a caller that is alone."""
-        while not self.ended:
-            message = await self._event()
-            chunk: bytes = message.get("body", b"")
-            self.ended = not message.get("more_body", False)
-            self._received += len(chunk)
-            if self._limit is not None and self._received > self._limit:
-                raise HTTPException(413, f"the body is larger than {self._limit} bytes")
-            if chunk:
-                return chunk
-        return b""
-
-    async def disconnect(self) -> None:
-        """Wait until the client has left; what it still sends of its body is dropped."""
-        while True:
-            try:
-                await self._event()
-            except ClientDisconnect:
-                return
-
-    async def _event(self) -> Message:
-        if not self._gone:
-            message = await self._receive()
-            if message["type"] == "http.request":
-                return message
-            if message["type"] != "http.disconnect":
-                raise RuntimeError(f"expected http.request or http.disconnect, got {message['type']!r}")
-            self._gone = True
-        raise ClientDisconnect("the client left before its request was complete")
-
-
-class ScopeSource:
-    """Reads header fields and connection facts from a scope."""
-
-    def headers(self, scope: Scope) -> Headers:
-        """The fields; a name with an underscore, which a WSGI server could not tell from a dash, is dropped."""
-        return Headers(
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in scope["headers"]
-            if b"_" not in name
-        )
-
-    def facts(self, scope: Scope) -> Facts:
-        """The facts; whatever the specification makes optional may be missing."""
-        client, server = scope.get("client"), scope.get("server")
-        return Facts(
-            scheme=scope.get("scheme") or "http",
-            client=None if client is None else (client[0], client[1]),
-            server=None if server is None else (server[0], server[1]),
-            root_path=(scope.get("root_path") or "").rstrip("/"),
-            raw_path=_raw_path(scope),
-            http_version=scope.get("http_version", "1.1"),
-        )
-
-
-SOURCE = ScopeSource()
-
-
-def _request(app: Any, runtime: Runtime, scope: Scope) -> Request:
-    path: str = scope["path"] or "/"
-    root_path = scope.get("root_path")
-    if root_path:
-        root_path = root_path.rstrip("/")
-        if path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("/", ""):
-            path = path[len(root_path) :] or "/"
-    refusal = None
-    if not path.isascii() and not _is_utf8(path, scope):
-        refusal, path = HTTPException(400, "expected a path in UTF-8"), "/"
-    if type(scope["headers"]) is not list:
-        scope = {**scope, "headers": list(scope["headers"])}  # it may be an iterator, which can be walked once
-    request = Request(app, scope["method"], path, scope.get("query_string", b""), SOURCE, scope)
-    request._loop = runtime.get_loop
-    request._streams = runtime.threads.streams
-    request._refusal = refusal
-    return request
-
-
-async def _receive(
-    plan: Plan, request: Request, scope: Scope, receive: Receive, runtime: Runtime
-) -> tuple[Plan, Incoming | None]:
-    """Read the body within its limits; the plan to go on with, and what may be left unread."""
-    try:
-        length = _length(scope)
-    except HTTPException as refusal:
-        request._refusal = refusal
-        return plan.refuse, Incoming(receive, None, None)
-    limits = plan.limits
-    request._limits = limits
-    if plan.stream:
-        incoming = Incoming(receive, length, limits.max_body_size)
-        request._stream = BodyStream(lambda: call(runtime.loop, incoming.read), incoming.read)
-        request._body_unread = "the route has stream=True: walk `request.stream`"
-        return plan, incoming
-    if length == 0:
-        return plan, None
-    incoming = Incoming(receive, length, None)
-    body = None
-    try:
-        body = Body(_field(scope, b"content-type"), limits, length)
-        while chunk := await incoming.next():
-            if body.touches_disk:
-                await runtime.threads.run(Job(body.feed, chunk))
-            else:
-                body.feed(chunk)
-        body.finish()
-    except HTTPException as refusal:
-        request._refusal = refusal
-    except BaseException:
-        if body is not None:
-            body.close()
-        raise
-    else:
-        request._body = body
-        return plan, None
-    request._body_unread = "the body was refused before it was complete"
-    return plan.refuse, incoming
-
-
-def _unread(scope: Scope, receive: Receive) -> Incoming | None:
-    """The body that a gate did not let in."""
-    try:
-        length = _length(scope)
-    except HTTPException:
-        length = None
-    return None if length == 0 else Incoming(receive, length, None)
-
-
-def _length(scope: Scope) -> int | None:
-    """Bytes of the body; None where only the messages tell. Raises `HTTPException` 400."""
-    length = None
-    chunked = False
-    for name, value in scope["headers"]:
-        if len(name) == 14 and name.lower() == b"content-length":
-            if length is not None and length != value:
-                raise HTTPException(400, "expected one content-length")
-            length = value
-        elif len(name) == 17 and name.lower() == b"transfer-encoding":
-            chunked = True
-    if length is not None and not chunked:
-        return content_length(length.decode("latin-1"))
-    if chunked or (scope.get("http_version", "1.1")[:1] != "1" and scope["method"] not in ("GET", "HEAD")):
-        return None
-    return 0
-
-
-def _field(scope: Scope, wanted: bytes) -> str:
-    for name, value in scope["headers"]:
-        if name.lower() == wanted:
-            return value.decode("latin-1")  # type: ignore[no-any-return]  # header values are bytes
-    return ""
-
-
-def _is_utf8(path: str, scope: Scope) -> bool:
-    """Whether the path was UTF-8 before the server decoded it, as far as it can be told."""
-    try:
-        path.encode()
-        if "\ufffd" in path:
-            unquote_to_bytes(scope.get("raw_path") or b"\xff").decode()
-    except UnicodeError:
-        return False
-    return True
-
-
-def _raw_path(scope: Scope) -> bytes:
-    raw: bytes | None = scope.get("raw_path")
-    if raw:
-        return raw.partition(b"?")[0]
-    return quote(scope["path"], safe="/:@!$&'()*+,;=~", errors="replace").encode("ascii")
-
-
-async def _until_disconnect(incoming: Incoming, body: Awaitable[None]) -> None:
-    """Await ``body``, cancelled when the client leaves; then raises `ClientDisconnect`."""
-    if not incoming.ended:
-        await body  # whoever reads the request will be told
-        return
-    import anyio
-
-    failed: BaseException | None = None
-    gone = False
-    async with anyio.create_task_group() as group:
-
-        async def watch() -> None:
-            nonlocal gone
-            await incoming.disconnect()
-            gone = True
-            group.cancel_scope.cancel()
-
-        group.start_soon(watch)
-        try:
-            await body
-        except Exception as error:  # a task group would wrap it
-            failed = error
-        group.cancel_scope.cancel()
-    try:
-        if failed is not None:
-            raise failed
-        if gone:
-            raise ClientDisconnect("the client left before its answer was complete")
-    finally:
-        failed = None

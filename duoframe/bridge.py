@@ -8,9 +8,11 @@ and `portal` the loop of a process that has none.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -74,6 +76,9 @@ class Stepped:
     def throw(self, error: BaseException) -> Any:
         return self._step(self._generator.athrow(error))
 
+    def close(self) -> None:
+        step(self._generator.aclose())
+
     def _step(self, awaitable: Any) -> Any:
         try:
             return step(awaitable)
@@ -85,6 +90,8 @@ class Loop(Protocol):
     """A running event loop, as the core and other threads see it."""
 
     thread: int
+    cancelled: type[BaseException]
+    """What a cancellation raises."""
 
     def post(self, call: Callable[..., object], /, *args: Any) -> object:
         """Have ``call`` run soon on the loop; safe from any thread; `RuntimeError` once the loop has closed."""
@@ -95,12 +102,24 @@ class Loop(Protocol):
     def waiter(self) -> Any:
         """Something to await that ``set_result(None)`` on the loop's thread ends."""
 
-    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> object:
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Cancellable:
         """Run a coroutine as a task nobody awaits; to be called on the loop. It must handle its own errors."""
+
+    def cancellations(self) -> int:
+        """How many cancellations of the running task are in force, as far as the loop counts them."""
+
+
+class Cancellable(Protocol):
+    """What `Loop.spawn` gives."""
+
+    def cancel(self) -> object:
+        """Cancel the task; to be called on the loop."""
 
 
 class AsyncioLoop:
     """`Loop` over asyncio (and uvloop)."""
+
+    cancelled: type[BaseException] = asyncio.CancelledError
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.thread = threading.get_ident()
@@ -116,6 +135,10 @@ class AsyncioLoop:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def cancellations(self) -> int:
+        task = asyncio.current_task()
+        return 0 if task is None else task.cancelling()
+
 
 class TrioLoop:
     """`Loop` over trio."""
@@ -125,6 +148,7 @@ class TrioLoop:
 
         self.thread = threading.get_ident()
         self.token = trio.lowlevel.current_trio_token()
+        self.cancelled: type[BaseException] = trio.Cancelled
         self._trio = trio
 
     def post(self, call: Callable[..., object], /, *args: Any) -> None:
@@ -143,11 +167,24 @@ class TrioLoop:
     def waiter(self) -> TrioWaiter:
         return TrioWaiter(self._trio.Event())
 
-    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        async def main() -> None:
-            await coroutine
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Cancellable:
+        whole: Any = self._trio.CancelScope()
+        rest: Any = self._trio.CancelScope()
 
-        return self._trio.lowlevel.spawn_system_task(main)
+        def spare(error: BaseException | None) -> None:
+            if error is None and whole.cancel_called:
+                rest.shield = True  # as on asyncio, a cancellation reaches a task once, and its clean-up may wait
+
+        async def main() -> None:
+            with whole, rest:
+                await work
+
+        work = Drive(coroutine, copy_context(), None, None, spare)
+        self._trio.lowlevel.spawn_system_task(main)
+        return whole  # type: ignore[no-any-return]  # trio's class, which is not imported by name
+
+    def cancellations(self) -> int:
+        return int(self._trio.current_effective_deadline() == -math.inf)
 
 
 class TrioWaiter:
@@ -180,6 +217,24 @@ def running_loop() -> object:
     return trio.lowlevel.current_trio_token()
 
 
+def at_end(call: Callable[[], object]) -> object:
+    """Have ``call`` made when the loop that runs on this thread ends, as long as what this returns is kept.
+
+    A loop closes the asynchronous generators that were begun on it: so `asyncio.run` and the run of trio tell.
+    """
+
+    async def until_closed() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            call()
+
+    generator = until_closed()
+    with contextlib.suppress(StopIteration):
+        generator.asend(None).send(None)
+    return generator
+
+
 def adopt_loop(identity: object) -> Loop:
     """The `Loop` for what `running_loop` gave."""
     return AsyncioLoop(identity) if isinstance(identity, asyncio.AbstractEventLoop) else TrioLoop()
@@ -203,27 +258,31 @@ class Drive:
 
     No event loop enters that Context, so worker threads can: each step of the coroutine runs in it, what the
     coroutine waits for goes to the loop, and a `Hop` goes to ``hopper`` while the Context is free.
-    ``error`` is raised where the coroutine stands instead of starting it.
+    ``error`` is raised where the coroutine stands instead of starting it; ``interrupted`` is told of an exception
+    from outside before it reaches the coroutine, and is called with None when the coroutine waits again after that.
     """
 
-    __slots__ = ("_error", "_hopper", "context", "coroutine")
+    __slots__ = ("_error", "_hopper", "_interrupted", "context", "coroutine")
 
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, Any],
         context: Context,
-        hopper: Hopper,
+        hopper: Hopper | None,
         error: BaseException | None = None,
+        interrupted: Callable[[BaseException | None], object] | None = None,
     ) -> None:
         self.coroutine = coroutine
         self.context = context
         self._hopper = hopper
         self._error = error
+        self._interrupted = interrupted
 
     def __await__(self) -> Generator[Any, Any, Any]:
         run, send, throw = self.context.run, self.coroutine.send, self.coroutine.throw
         error, self._error = self._error, None
         value = None
+        told = False
         while True:
             try:
                 waiting = run(send, value) if error is None else run(throw, error)
@@ -231,12 +290,22 @@ class Drive:
                 return done.value
             finally:
                 error = value = None  # a raised error must not hold the frame that holds it
+            if told:
+                told = self._tell(None)
             try:
                 if type(waiting) is Hop:
-                    value = yield from self._hopper.hop(waiting, self).__await__()
+                    value = yield from self._hopper.hop(waiting, self).__await__()  # type: ignore[union-attr]  # for a plan
                 else:
                     value = yield waiting
+                    if value is not None:  # trio's outcome, which may be an error: trio throws nothing
+                        told = self._tell(getattr(value, "error", None))
             except Left as left:
                 raise left.cancelled from None
             except BaseException as raised:
                 error = raised
+                told = self._tell(raised)
+
+    def _tell(self, error: BaseException | None) -> bool:
+        if self._interrupted is not None:
+            self._interrupted(error)
+        return error is not None

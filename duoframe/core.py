@@ -8,7 +8,8 @@ Both are coroutines that never ask for a loop unless a piece of the plan is `asy
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from duoframe.bridge import Hop, step
 from duoframe.context import current
@@ -17,18 +18,21 @@ from duoframe.plan import Colour, Piece, Plan, Stage, Style
 from duoframe.relay import Closed, iterate
 from duoframe.requests import Request
 from duoframe.responses import Response, chunk_bytes, problem, to_response
-from duoframe.threads import ThreadsExhausted
+from duoframe.threads import Slots, ThreadsExhaustedError
 
 logger = logging.getLogger("duoframe.error")
 
+T = TypeVar("T")
+
 _END: Any = object()
+_BEFORE_BODY = (
+    "the body has not been read yet: the leading `@inline` middleware runs before it; look at the body in a piece that"
+    " is not marked"
+)
 
 
 class Outlet(Protocol):
     """Where a door takes the chunks of a streamed answer."""
-
-    stepped: bool
-    """Whether no event loop drives the coroutine that sends here."""
 
     def begin(self, response: Response) -> None:
         """The answer's status and header fields are known and its body will follow."""
@@ -42,12 +46,31 @@ class Outlet(Protocol):
 
 def enter_gate(plan: Plan, request: Request) -> bool:
     """Enter the leading `@inline` middleware; whether the request goes on to its body."""
-    if plan.gate is not None:
-        try:
-            request._answer = step(_advance(plan, plan.gate, request))
-        except Exception as error:
-            request._fault = error
-    return request._answer is None and request._fault is None
+    current.set(request)
+    unread, request._body_unread = request._body_unread, _BEFORE_BODY
+    try:
+        request._answer = step(_advance(plan, plan.gate, request))  # type: ignore[arg-type]  # doors ask where it is
+    except BaseException as error:
+        request._fault = error
+    if request._answer is not None or request._fault is not None:
+        return False
+    request._body_unread = unread
+    return True
+
+
+def leave_gate(plan: Plan, request: Request, error: BaseException) -> Response:
+    """Leave what `enter_gate` entered, for a request that gets no further; its answer.
+
+    Raises ``error`` again where that is no `Exception`: a cancellation, an exit.
+    """
+    if isinstance(error, Exception):
+        request._answer = last_resort(request, error)
+    else:
+        request._fault = error
+    try:
+        return step(respond(plan, request))
+    finally:
+        del error  # no cycle of error, traceback and frame
 
 
 async def respond(plan: Plan, request: Request) -> Response:
@@ -60,9 +83,10 @@ async def respond(plan: Plan, request: Request) -> Response:
     error: BaseException | None = request._fault
     try:
         if response is None and error is None:
-            for stage in plan.stages if plan.gate is None else plan.after_gate(len(request._entered)):
+            stages = plan.stages if plan.gate is None else plan.after_gate(len(request._entered))
+            for stage in stages:  # pragma: no branch - the last one answers
                 if stage.style is Style.HOP:
-                    response = await Hop(step, _advance(plan, stage, request))
+                    response = await Hop(_stepped, _advance_on_thread, plan, stage, request)
                 else:
                     response = await _advance(plan, stage, request)
                 if response is not None:
@@ -71,8 +95,9 @@ async def respond(plan: Plan, request: Request) -> Response:
         error = raised
     if error is None and not request._entered:
         return response  # type: ignore[return-value]  # the last stage calls the handler, which answers
+    request._answer = response
     try:
-        return await _leave(plan, request, response, error)
+        return await _leave(plan, request, error)
     finally:
         error = None  # here and below: no cycle of an error, its traceback and the frame that holds it
 
@@ -95,11 +120,8 @@ async def deliver(plan: Plan, request: Request, response: Response, outlet: Outl
     begun = False
     try:
         if request.method != "HEAD" and not response.bodyless:
-            left = _declared_length(response)
+            left = response.declared_length
             async_stream = hasattr(stream, "__anext__")
-            if async_stream and outlet.stepped:
-                assert_loop = request._loop
-                stream, async_stream = iterate(assert_loop(), stream), False  # type: ignore[misc]  # doors set it
             while True:
                 if async_stream:
                     chunk = await anext(stream, _END)
@@ -118,17 +140,26 @@ async def deliver(plan: Plan, request: Request, response: Response, outlet: Outl
                     logger.error("%s sent more bytes than its content-length says; the rest was cut", plan.name)
                     break
             if left is not None and left > 0:
-                begun = True
                 raise RuntimeError(f"{plan.name} ended {left} bytes short of its content-length")
     except (Closed, ClientDisconnect):
         raise
     except Exception as error:
         replacement = await _answer_error(plan, request, error)
-        if begun or replacement.stream is not None:
+        if replacement.stream is not None:
+            await close_stream(replacement.stream, request)
+            replacement = last_resort(request, TypeError("expected a whole answer in place of a stream, got a stream"))
+        if begun:
             raise
         await outlet.replace(replacement, error)
     finally:
         await close_stream(stream, request)
+
+
+def bring_to_thread(request: Request, response: Response) -> None:
+    """Let a thread that no event loop drives walk the answer's stream, whatever its kind."""
+    stream: Any = response.stream
+    if hasattr(stream, "__anext__"):
+        response.stream = iterate(request._loop(), stream, request.app.grace)
 
 
 async def close_stream(stream: Any, request: Request) -> None:
@@ -144,7 +175,7 @@ async def close_stream(stream: Any, request: Request) -> None:
 
 def last_resort(request: Request, error: BaseException) -> Response:
     """The answer when even middleware could give none."""
-    if isinstance(error, ThreadsExhausted):
+    if isinstance(error, ThreadsExhaustedError):
         logger.error("no thread could be started for %r: %s", request, error)
         return problem(HTTPException(503, headers={"retry-after": "1"}))
     logger.error("error while %r was answered", request, exc_info=error)
@@ -155,6 +186,11 @@ def not_started(error: BaseException) -> Response:
     """The answer while the application cannot start."""
     logger.error("the application could not start", exc_info=error)
     return problem(HTTPException(503, "the application has not started", {"retry-after": "1"}))
+
+
+def _stepped(work: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+    """On a worker thread: run a part of the plan that never waits."""
+    return step(work(*args))  # made here, so that a hop that is never taken leaves no coroutine behind
 
 
 async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | None:
@@ -168,7 +204,7 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
             early = await anext(generator, _END) if waits else next(generator, _END)
             if early is _END:
                 raise RuntimeError(f"middleware {piece.name} ended without a `yield`; yield once, or yield a Response")
-            entered.append((generator, piece))
+            entered.append((generator, piece, stage.style))
             if early is not None:
                 return to_response(early)
     if not stage.handles:
@@ -184,93 +220,119 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
     response = plan.answer(value)
     if response.stream is not None and request._streams is not None and not hasattr(response.stream, "__anext__"):
-        await _admit_stream(request, response)
+        await _admit_stream(request._streams, request, response)
     return response
 
 
-async def _admit_stream(request: Request, response: Response) -> None:
-    streams = request._streams
-    if streams is None or request._holds_stream:
-        return
+async def _admit_stream(streams: Slots, request: Request, response: Response) -> None:
+    """Count a `def` stream among those of its event loop."""
     if not streams.take():
         await close_stream(response.stream, request)
         raise HTTPException(503, f"all {streams.limit} streams are in use", {"retry-after": "1"})
     request._holds_stream = True
 
 
-async def _leave(plan: Plan, request: Request, response: Response | None, error: BaseException | None) -> Response:
-    """Leave the layers, innermost first; each is given the answer, or the exception that is no `Exception`."""
-    entered: list[tuple[Any, Piece]] = request._entered or []  # type: ignore[assignment]  # a list once it has items
+async def _advance_on_thread(plan: Plan, stage: Stage, request: Request) -> Response | None:
+    """`_advance`, and leave the last stage at once: what its pieces keep in a thread-local is still there."""
+    if not (stage.layers and stage.handles) or plan.errors.wait:
+        return await _advance(plan, stage, request)
+    below = len(request._entered)
+    error: BaseException | None = None
     try:
-        while True:
-            if isinstance(error, Exception):
-                given, error = error, None
-                try:
-                    answer = await _answer_error(plan, request, given)
-                finally:
-                    del given
-                await _drop(response, answer, request)
-                response = answer
-            if not entered:
-                break
+        request._answer = await _advance(plan, stage, request)
+    except BaseException as raised:
+        error = raised
+    try:
+        return await _leave(plan, request, error, below)
+    finally:
+        error = None
+
+
+async def _leave(plan: Plan, request: Request, error: BaseException | None, below: int = 0) -> Response:
+    """Leave the layers above ``below``, innermost first.
+
+    Each is given the answer, or what was raised and is no `Exception`.
+    """
+    entered = request._entered
+    try:
+        while len(entered) > below or isinstance(error, Exception):
             try:
-                leaving = _unwind(plan, entered, response, error, request)
-                if plan.style(entered[-1][1].colour) is Style.HOP:
-                    response = await Hop(step, leaving)
+                if isinstance(error, Exception):
+                    answer = await _answer_error(plan, request, error)
+                    error = None
+                    await _take(request, answer)
                 else:
-                    response = await leaving
-                error = None
+                    unwind = _unwind_on_thread if entered[-1][2] is Style.HOP else _unwind
+                    await unwind(request, error)
+                    error = None
             except BaseException as raised:
                 error = raised
         if error is not None:
-            await _drop(response, None, request)
+            await _take(request, None)
             raise error
     finally:
         error = None
-    return response  # type: ignore[return-value]  # there is an answer where there is no error
+    return request._answer  # type: ignore[no-any-return]  # there is an answer where there is no error
 
 
-async def _unwind(
-    plan: Plan,
-    entered: list[tuple[Any, Piece]],
-    response: Response | None,
-    error: BaseException | None,
-    request: Request,
-) -> Response | None:
-    """Leave layers as long as they run in the style of the first."""
-    style = plan.style(entered[-1][1].colour)
+async def _unwind_on_thread(request: Request, error: BaseException | None) -> None:
+    """Leave the layers that were entered on a worker thread."""
+    innermost = request._entered[-1]
     try:
-        while entered and plan.style(entered[-1][1].colour) is style:
-            generator, piece = entered.pop()
+        await Hop(_stepped, _unwind, request, error)
+    except ThreadsExhaustedError:
+        if request._entered[-1:] == [innermost]:  # no thread could be had: it is closed here, or never
+            request._entered.pop()[0].close()
+        raise
+    finally:
+        error = None
+
+
+async def _unwind(request: Request, error: BaseException | None) -> None:
+    """Leave the layers that were entered in one style."""
+    entered = request._entered
+    style = entered[-1][2]
+    try:
+        while entered and entered[-1][2] is style:
+            generator, piece, _ = entered.pop()
             waits = piece.colour is Colour.ASYNC
             try:
                 if waits:
-                    given = await (generator.asend(response) if error is None else generator.athrow(error))
+                    given = await (generator.asend(request._answer) if error is None else generator.athrow(error))
                 else:
-                    given = generator.send(response) if error is None else generator.throw(error)
+                    given = generator.send(request._answer) if error is None else generator.throw(error)
             except (StopIteration, StopAsyncIteration) as stop:
                 if getattr(stop, "value", None) is not None:
                     raise RuntimeError(f"middleware {piece.name} returned a value; `yield` the Response") from None
                 if error is not None:
-                    raise error from None
+                    raise RuntimeError(
+                        f"middleware {piece.name} swallowed {error!r} and gave no answer; raise it again,"
+                        " or `yield` a Response"
+                    ) from None
                 continue
-            answer = to_response(given)
-            await _drop(response, answer, request)
-            response, error = answer, None
-            if (await anext(generator, _END) if waits else next(generator, _END)) is not _END:
-                raise RuntimeError(f"middleware {piece.name} yielded again after its answer")
-        return response
+            if given is not None:
+                await _take(request, to_response(given))
+                error = None
+                given = await anext(generator, _END) if waits else next(generator, _END)
+            if given is not _END:
+                if waits:
+                    await generator.aclose()
+                else:
+                    generator.close()
+                raise RuntimeError(f"middleware {piece.name} yielded once too often; `return` after its answer")
     finally:
         error = None
 
 
-async def _drop(response: Response | None, instead: Response | None, request: Request) -> None:
-    """Close the stream of an answer that another one replaces."""
-    if response is not None and response.stream is not None and (instead is None or instead.stream is not response.stream):
-        await close_stream(response.stream, request)
+async def _take(request: Request, answer: Response | None) -> None:
+    """Let ``answer`` be the request's, and close the stream of the one it replaces."""
+    replaced, request._answer = request._answer, answer
+    stream = None if replaced is None else replaced.stream
+    if stream is not None and (answer is None or answer.stream is not stream):
+        await close_stream(stream, request)
 
 
-async def _answer_error(plan: Plan, request: Request, error: BaseException) -> Response:
+async def _answer_error(plan: Plan, request: Request, error: Exception) -> Response:
     """The one mapping of errors: the registered error handler, or problem details; logged when unexpected."""
     request.error = error
     piece = plan.errors.find(error)
@@ -278,14 +340,18 @@ async def _answer_error(plan: Plan, request: Request, error: BaseException) -> R
         if piece is not None:
             try:
                 return await _handled(plan, piece, request, error)
-            except HTTPException as raised:
-                error = raised
             except Exception as raised:
-                logger.exception("error handler %s failed for %r", piece.name, request)
-                return problem(HTTPException(500))
-        return problem(error) if isinstance(error, HTTPException) else last_resort(request, error)
+                if raised is not error:
+                    raised.add_note(f"raised by error handler {piece.name}, which was given {error!r}")
+                request.error = error = raised
+        if isinstance(error, HTTPException):
+            try:
+                return problem(error)
+            except (TypeError, ValueError) as unfit:  # a field or a detail that cannot be sent
+                request.error = error = unfit
+        return last_resort(request, error)
     finally:
-        error = None  # type: ignore[assignment]  # as in `respond`
+        del error
 
 
 async def _handled(plan: Plan, piece: Piece, request: Request, error: BaseException) -> Response:
@@ -303,11 +369,3 @@ async def _handled(plan: Plan, piece: Piece, request: Request, error: BaseExcept
         return to_response(value, error.status if isinstance(error, HTTPException) else 500)
     finally:
         error = None  # type: ignore[assignment]  # as in `respond`
-
-
-def _declared_length(response: Response) -> int | None:
-    headers = response._headers
-    declared = None if headers is None else headers.get("content-length")
-    return int(declared) if declared is not None and declared.isdecimal() else None
-
-

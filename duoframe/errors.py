@@ -16,7 +16,7 @@ class HTTPException(Exception):
     """
 
     def __init__(self, status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        if type(status) is not int and not isinstance(status, HTTPStatus) or not 300 <= status <= 599:
+        if isinstance(status, bool) or not isinstance(status, int) or not 300 <= status <= 599:
             raise ValueError(f"expected a status from 300 to 599, got {status!r}")
         super().__init__(status, detail)
         self.status = int(status)
@@ -27,8 +27,15 @@ class HTTPException(Exception):
         return f"{self.status} {reason(self.status)}" + (f": {self.detail}" if self.detail else "")
 
 
-class ClientDisconnect(Exception):
-    """The client left before the exchange was complete: nobody is there to answer."""
+class ClientDisconnect(HTTPException):
+    """The client left before the exchange was complete.
+
+    Nobody is there to answer; whoever sees the answer nevertheless, as middleware does, sees a 400.
+    """
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(400, detail)
+        self.args = (detail,)  # what a copy is made of
 
 
 class ConfigurationError(Exception):

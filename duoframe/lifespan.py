@@ -18,7 +18,7 @@ from contextvars import copy_context
 from typing import Any
 
 from duoframe import binding
-from duoframe.bridge import Drive, Hop, step
+from duoframe.bridge import Drive, Hop, Loop, step
 from duoframe.errors import ConfigurationError
 from duoframe.plan import Colour, Piece, colour_of
 from duoframe.runtime import Runtime
@@ -47,9 +47,16 @@ class Lifespan:
 
     def _reset(self) -> None:
         self.up = False
+        self.loop: Loop | None = None
+        """The loop that they live on, if they live on one."""
         self._started: Future[None] | None = None
         self._failed_at = 0.0
-        self._entered: list[tuple[Any, Piece]] = []  # what another process entered is not ours to use or to leave
+        self._entered: list[tuple[Any, Piece]] = []
+        self._stop: Callable[[], None] | None = None
+        self._scope: Any = None
+
+    def __reduce__(self) -> tuple[type[Lifespan], tuple[Any], dict[str, Any]]:
+        return Lifespan, (self._app,), {"pieces": self.pieces}  # a copy has not been started
 
     @property
     def waits(self) -> bool:
@@ -77,60 +84,117 @@ class Lifespan:
             self._started = started = Future()
             return started, True
 
-    def enter_here(self, started: Future[None]) -> None:
-        """Enter lifespans that are all `def`, on this thread. Raises what they raise."""
-        with self._outcome(started):
-            copy_context().run(step, self._enter())
+    @contextlib.contextmanager
+    def attempt(self, started: Future[None]) -> Iterator[None]:
+        """Tell those who wait for a start-up when it fails."""
+        try:
+            yield
+        except BaseException as error:
+            self._failed_at = time.monotonic()
+            cancelled = self.loop is not None and isinstance(error, self.loop.cancelled)
+            started.set_exception(RuntimeError("the start-up was cancelled") if cancelled else error)
+            raise
 
-    def leave_here(self) -> None:
-        """Leave them, on this thread. Raises the first error, after all have been left."""
-        self._down()
-        copy_context().run(step, self._leave())
+    def enter_here(self, started: Future[None]) -> None:
+        """Enter lifespans that are all `def`, on this thread, until `stop`. Raises what they raise."""
+        context = copy_context()
+
+        def leave() -> None:
+            self._down()
+            context.run(step, self._leave())
+
+        with self.attempt(started):
+            context.run(step, self._enter())
+        self._stop = leave
+        self._up(started)
 
     async def live(
-        self, runtime: Runtime, started: Future[None], ready: Callable[[], Awaitable[object]], stop: Callable[[], Awaitable[object]]
+        self,
+        runtime: Runtime,
+        started: Future[None],
+        ready: Callable[[], Awaitable[object]],
+        stop: Callable[[], Awaitable[object]],
     ) -> None:
         """Enter, await ``ready``, wait for ``stop``, let background work end, and leave, all in this task.
 
-        Raises what a lifespan raises: before ``ready`` its start-up failed, after it its shut-down.
+        Raises what a lifespan raises: before ``ready`` its start-up failed, after it its shut-down. A task that is
+        cancelled leaves them nevertheless.
         """
         import anyio
 
         context = copy_context()
         admission = Admission(runtime.threads)
+        admission.to_stream()  # it lasts as long as the process: no request must go without a thread for it
+        self.loop = runtime.loop
         try:
-            with self._outcome(started):
-                await Drive(self._enter(), context, admission)
-            try:
-                await ready()
-                await stop()
-            finally:
-                with anyio.CancelScope(shield=True):
+            # This scope is around any that a lifespan holds open across its `yield`: scopes must nest.
+            with anyio.CancelScope() as self._scope:
+                with self.attempt(started):
+                    await Drive(self._enter(), context, admission)
+                self._up(started)
+                try:
+                    await ready()
+                    await stop()
+                finally:
+                    self._scope.shield = True
                     await runtime.idle(self._app.grace)
                     self._down()
                     await Drive(self._leave(), context, admission)
+            if self._scope.cancelled_caught:
+                raise TimeoutError(f"lifespans had not ended {self._app.grace:g} seconds after they were told to")
         finally:
+            self.loop = self._scope = self._stop = None
             admission.leave()
+
+    async def stay(self, runtime: Runtime, started: Future[None]) -> None:
+        """`live` until `stop`, in a task that nobody awaits."""
+        loop, stopped, ended = runtime.loop, runtime.loop.waiter(), Future[None]()
+
+        def leave() -> None:
+            if threading.get_ident() == loop.thread:
+                self._stop = leave
+                raise RuntimeError("this would deadlock: the event loop's own thread cannot wait for its lifespans")
+            release(loop, stopped)
+            ended.result(3 * self._app.grace)  # background work, lifespans, and some to spare
+
+        async def ready() -> None:
+            self._stop = leave
+
+        async def stop() -> None:
+            await stopped
+
+        try:
+            await self.live(runtime, started, ready, stop)
+        except loop.cancelled:
+            ended.set_result(None)
+            raise
+        except BaseException as error:
+            ended.set_exception(error)  # an exit too: it belongs to who asked, and would end the loop
+        else:
+            ended.set_result(None)
+
+    def stop(self) -> None:
+        """Leave what `enter_here` or `stay` entered, and wait for it; harmless when there is nothing.
+
+        Raises the first error, after all have been left.
+        """
+        with _lock:
+            leave, self._stop = self._stop, None
+        if leave is not None:
+            leave()
+
+    def _up(self, started: Future[None]) -> None:
+        self.up = True
+        started.set_result(None)
 
     def _down(self) -> None:
         with _lock:
             self.up = False
             self._started = None
 
-    @contextlib.contextmanager
-    def _outcome(self, started: Future[None]) -> Iterator[None]:
-        """Tell those who wait for a start-up how it ended."""
-        try:
-            yield
-        except BaseException as error:
-            self._failed_at = time.monotonic()
-            started.set_exception(error)
-            raise
-        self.up = True
-        started.set_result(None)
-
     async def _enter(self) -> None:
         try:
+            self._app.compile()
             for piece in self.pieces:
                 generator = piece.call(self._app)
                 given = await _next(generator, piece)
@@ -141,7 +205,9 @@ class Lifespan:
                     for name, value in given.items():
                         self._app.state[name] = value
                 elif given is not None:
-                    raise TypeError(f"lifespan {piece.name} yielded {given!r}; expected a mapping for app.state, or nothing")
+                    raise TypeError(
+                        f"lifespan {piece.name} yielded {given!r}; expected a mapping for app.state, or nothing"
+                    )
         except BaseException:
             try:
                 await self._leave()
@@ -150,6 +216,12 @@ class Lifespan:
             raise
 
     async def _leave(self) -> None:
+        """Leave what has been entered, in reverse; raises the first error in the end. On a loop, within the grace."""
+        if self._scope is not None:
+            import anyio
+
+            self._scope.shield = True
+            self._scope.deadline = anyio.current_time() + self._app.grace
         failed: BaseException | None = None
         try:
             while self._entered:
@@ -172,10 +244,29 @@ async def _next(generator: Any, piece: Piece) -> Any:
     return await Hop(next, generator, _END)
 
 
+def release(loop: Loop, waiter: Any) -> None:
+    """From any thread, end what somebody awaits on a loop."""
+
+    def end() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    try:
+        loop.post(end)
+    except RuntimeError:
+        pass  # the loop has ended, and whoever waited with it
+
+
 def _forget() -> None:
-    global _lock  # noqa: PLW0603  # the child of a fork must not wait for a thread that it does not have
+    global _lock  # the child of a fork must not wait for a thread that it does not have
     _lock = threading.Lock()
     for lifespan in _LIFESPANS:
+        if lifespan._entered:
+            import ctypes
+
+            # What the parent entered is the parent's to leave. A generator runs its clean-up when its last reference
+            # goes, at the latest when the interpreter ends: so this one never goes.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(lifespan._entered))
         lifespan._reset()
 
 

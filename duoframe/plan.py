@@ -7,16 +7,19 @@ a server. `core` walks a plan, the doors decide on which thread or loop.
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from duoframe import binding
 from duoframe.body import Limits
 from duoframe.errors import ConfigurationError, HTTPException
-from duoframe.requests import Request
-from duoframe.responses import Response, to_response
+from duoframe.responses import BODYLESS, Response, to_response
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+logger = logging.getLogger("duoframe")
 
 
 class Colour(enum.Enum):
@@ -46,7 +49,7 @@ def inline(function: F) -> F:
 
     Raises `ConfigurationError` for an `async def`.
     """
-    if binding.is_async(function):
+    if binding.needs_loop(function):
         raise ConfigurationError(f"{binding.describe(function)} is `async def`; `@inline` marks a `def`")
     function.__duoframe_inline__ = True  # type: ignore[attr-defined]  # functions take attributes
     return function
@@ -56,7 +59,7 @@ def colour_of(function: Callable[..., Any]) -> Colour:
     """The colour of one piece."""
     if getattr(function, "__duoframe_inline__", False):
         return Colour.INLINE
-    return Colour.ASYNC if binding.is_async(function) else Colour.SYNC
+    return Colour.ASYNC if binding.needs_loop(function) else Colour.SYNC
 
 
 class Piece(NamedTuple):
@@ -93,6 +96,8 @@ class ErrorHandlers:
     def __init__(self, levels: Iterable[Mapping[int | type[BaseException], Piece]]) -> None:
         self._levels = [level for level in levels if level]
         self.pieces = [piece for level in self._levels for piece in level.values()]
+        self.wait = any(piece.colour is Colour.ASYNC for piece in self.pieces)
+        """Whether any of them is `async def`, and so needs a loop."""
 
     def find(self, error: BaseException) -> Piece | None:
         """The piece for ``error``, if any level has one; status 500 stands for every unexpected exception."""
@@ -167,45 +172,48 @@ class Plan:
 
     def after_gate(self, entered: int) -> tuple[Stage, ...]:
         """The stages that are left when ``entered`` layers have been entered already."""
-        return self.stages if entered == (len(self.gate.layers) if self.gate else 0) else self._group(self.layers[entered:])
+        if self.gate is not None and entered == len(self.gate.layers):
+            return self.stages
+        return self._group(self.layers[entered:])  # of the plan that refuses what another plan's gate let in
 
     def answer(self, value: Any) -> Response:
         """What the handler returned, as a Response. Raises `TypeError` naming the handler and the fix."""
         if isinstance(value, Response):
-            return value
-        if value is None:
+            response = value
+        elif value is None:
             if self.void:
                 return Response(b"", 204)
             raise TypeError(
                 f"handler {self.name} returned None: a `return` is missing, or annotate it `-> None` to answer 204"
             )
-        if hasattr(value, "__await__"):
+        elif hasattr(value, "__await__"):
             if hasattr(value, "close"):
                 value.close()
             raise TypeError(f"handler {self.name} returned a coroutine; declare it with `async def`")
-        try:
-            return to_response(value, self.status)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"handler {self.name}: {error}") from error
+        else:
+            try:
+                response = to_response(value, self.status)
+            except (TypeError, ValueError) as error:  # of which some take other arguments than a message
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"handler {self.name}: {error}") from error
+        if response._status in BODYLESS and (response.body or response.stream is not None):
+            logger.warning("handler %s gave a body to a %d, which has none: dropped", self.name, response._status)
+        return response
 
     def _group(self, layers: Sequence[Piece]) -> tuple[Stage, ...]:
+        """Neighbours of one style in one stage; what never blocks goes with what stands before it."""
         stages: list[Stage] = []
         group: list[Piece] = []
         style = Style.DIRECT
-        for piece in layers:
+        for piece in (*layers, self.handler):
             wanted = self.style(piece.colour)
             if wanted is not style and wanted is not Style.DIRECT:
-                if style is not Style.DIRECT and group:
+                if style is not Style.DIRECT:
                     stages.append(Stage(style, tuple(group), False))
                     group = []
                 style = wanted
             group.append(piece)
-        wanted = self.style(self.handler.colour)
-        if wanted is style or wanted is Style.DIRECT or style is Style.DIRECT:
-            stages.append(Stage(style if wanted is Style.DIRECT else wanted, tuple(group), True))
-        else:
-            stages.append(Stage(style, tuple(group), False))
-            stages.append(Stage(wanted, (), True))
+        stages.append(Stage(style, tuple(group[:-1]), True))
         return tuple(stages)
 
 

@@ -1,29 +1,40 @@
-"""Chunks handed from a thread to an event loop and back, a bounded number at a time.
+"""Values handed from a thread to an event loop and back, a bounded number at a time.
 
-Knows threads and loops; must not know what the items mean. `ToLoop` and `ToThread` mirror each other: the producer
-waits where the consumer is behind, and is told with `Closed` when nobody listens any more. `iterate` lets a thread
-walk an asynchronous iterator.
+Knows threads and loops; must not know what the values mean. `ToLoop` and `ToThread` mirror each other: the producer
+waits where the consumer is behind, and is told with `Closed` when nobody listens any more. `call` lets a thread wait
+for a coroutine, `iterate` lets it walk an asynchronous iterator.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator
 from contextvars import copy_context
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from duoframe.bridge import Loop
+from duoframe.bridge import Cancellable, Loop
 
 T = TypeVar("T")
 
 DEPTH = 8
 """Items that may wait between producer and consumer."""
 
+LOOK = 1.0
+"""Seconds between two looks of a waiting thread at whether the loop it waits for still lives."""
+
+logger = logging.getLogger("duoframe.error")
+
 
 class Closed(Exception):
     """The consumer has gone."""
+
+
+class CancelledOnLoopError(RuntimeError):
+    """What a thread waited for was cancelled: a cancellation itself is a loop's own affair."""
 
 
 class End:
@@ -59,7 +70,10 @@ class ToLoop:
 
     def put(self, item: Any) -> None:
         """Wait for room, then hand ``item`` over. Raises `Closed` when nobody will take it."""
-        self._room.get()
+        try:
+            _wait_for(self._room, self._loop)
+        except RuntimeError:
+            self.closed = True
         if self.closed:
             self._room.put(None)
             raise Closed
@@ -95,7 +109,7 @@ class ToLoop:
 
 
 class ToThread:
-    """The loop puts, a thread gets."""
+    """A task on the loop puts, a thread gets, and an `End` comes last whatever becomes of the task."""
 
     def __init__(self, loop: Loop) -> None:
         self.closed = False
@@ -104,12 +118,17 @@ class ToThread:
         self._put = 0
         self._taken = 0
         self._waiter: Any = None
+        self._task: Cancellable | None = None
+
+    def start(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Have the loop run ``work()``, which puts, as a task of its own in a copy of this Context."""
+        self._loop.post(copy_context().run, self._spawn, work)
 
     async def put(self, item: Any) -> None:
         """Wait for room, then hand ``item`` over. Raises `Closed` when nobody will take it."""
         while self._put - self._taken >= DEPTH and not self.closed:
             self._waiter = self._loop.waiter()
-            if self._put - self._taken >= DEPTH and not self.closed:  # the thread may have looked just before
+            if self._put - self._taken >= DEPTH:  # the thread may have looked just before
                 await self._waiter
         self._waiter = None
         if self.closed:
@@ -121,87 +140,115 @@ class ToThread:
         self._put += 1
         self._items.put(item)
 
-    def get(self, timeout: float | None = None) -> Any:
-        """The next item, in order; blocks this thread until it is there. `queue.Empty` after ``timeout`` seconds."""
-        item = self._items.get(timeout=timeout)
+    def get(self, timeout: float = float("inf")) -> Any:
+        """The next item, in order; blocks this thread until it is there.
+
+        Raises `queue.Empty` after ``timeout`` seconds, and `RuntimeError` when the loop has ended.
+        """
+        item = _wait_for(self._items, self._loop, timeout)
         self._taken += 1
-        self._nudge()
+        if self._waiter is not None:
+            self._post(self._wake)
         return item
 
-    def close(self) -> None:
-        """Tell the producer, from any thread, that nobody listens."""
-        self.closed = True
-        self._nudge()
+    def stop(self) -> None:
+        """Tell the task, from any thread, that nobody listens: by `Closed` where it puts, else by cancelling it."""
+        # By a second post, because what is cancelled before its first step never gets to say that it has ended.
+        self._post(self._loop.post, self._stop)
 
-    def _nudge(self) -> None:
+    def drain(self, timeout: float) -> End | None:
+        """Drop items until the end, and give that; None when it does not come within ``timeout`` seconds."""
+        until = time.monotonic() + timeout
+        try:
+            while not isinstance(item := self.get(max(0.0, until - time.monotonic())), End):
+                pass
+        except Empty:
+            return None
+        except RuntimeError:
+            return End()  # with its loop
+        return item
+
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self._task = self._loop.spawn(self._run(work))
+
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        try:
+            await work()
+        except Closed:
+            self.end(End())
+        except self._loop.cancelled:
+            self.end(End(CancelledOnLoopError("what a thread waited for was cancelled on its event loop")))
+            raise
+        except BaseException as error:
+            self.end(End(error))  # an exit too: it belongs to the thread that asked, and would end the loop
+        else:
+            self.end(End())
+        finally:
+            self._task = None
+
+    def _stop(self) -> None:
+        self.closed = True
         if self._waiter is not None:
-            try:
-                self._loop.post(self._wake)
-            except RuntimeError:
-                pass  # the loop has ended, and the producer with it
+            self._wake()
+        elif self._task is not None:
+            self._task.cancel()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _post(self, call: Callable[..., object], *args: Any) -> None:
+        try:
+            self._loop.post(call, *args)
+        except RuntimeError:
+            pass  # the loop has ended, and the task with it
+
 
 def call(loop: Loop, work: Callable[..., Awaitable[T]], *args: Any) -> T:
     """Await ``work(*args)`` on the loop and wait for its result on this thread, in a copy of this Context.
 
-    Raises what it raises, and `RuntimeError` on the loop's own thread, which would wait for itself.
+    Raises what it raises, and `RuntimeError` on the loop's own thread, which would wait for itself. Cancels the work
+    when this thread is interrupted.
     """
     if threading.get_ident() == loop.thread:
         raise RuntimeError("this would deadlock: the event loop's own thread cannot wait for the loop; use `await`")
-    results: SimpleQueue[End | tuple[T]] = SimpleQueue()
+    relay = ToThread(loop)
 
     async def main() -> None:
-        try:
-            results.put((await work(*args),))
-        except BaseException as error:
-            results.put(End(error))
-            if not isinstance(error, Exception):
-                raise
+        relay.end((await work(*args),))
 
-    loop.post(copy_context().run, _spawn, loop, main)
-    result = results.get()
+    try:
+        relay.start(main)
+        result: tuple[T] | End = relay.get()
+    except BaseException:
+        relay.stop()
+        raise
     if isinstance(result, End):
         result.reraise()
-    return result[0]  # type: ignore[index]  # an End that is the result carries an error
-
-
-def _spawn(loop: Loop, main: Callable[[], Any]) -> None:
-    loop.spawn(main())
+    return result[0]  # type: ignore[index]  # an End that comes first carries an error
 
 
 class iterate(Iterator[T], Generic[T]):  # noqa: N801  # used as a function, as `iter` is
-    """Walk an asynchronous iterable from a thread: one task on the loop pulls it, in one copied Context."""
+    """Walk an asynchronous iterable from a thread: one task on the loop pulls it, in one copied Context.
 
-    def __init__(self, loop: Loop, source: AsyncIterable[T]) -> None:
+    Nothing is pulled before the first step. Closing it waits for the iterable's own clean-up, ``grace`` seconds at
+    most.
+    """
+
+    def __init__(self, loop: Loop, source: AsyncIterable[T], grace: float) -> None:
         if threading.get_ident() == loop.thread:
             raise RuntimeError("this would deadlock: use `async for` on the event loop's own thread")
         self._relay = ToThread(loop)
-        self._ended = False
-        loop.post(copy_context().run, _spawn, loop, lambda: self._pump(source))
-
-    async def _pump(self, source: AsyncIterable[T]) -> None:
-        relay = self._relay
-        try:
-            iterator = aiter(source)
-            try:
-                async for item in iterator:
-                    await relay.put(item)
-            finally:
-                if (aclose := getattr(iterator, "aclose", None)) is not None:
-                    await aclose()
-            relay.end(End())
-        except BaseException as error:
-            relay.end(End(error))
-            if not isinstance(error, Exception):
-                raise
+        self._source = source
+        self._grace = grace
+        self._begun = self._ended = False
 
     def __next__(self) -> T:
         if self._ended:
             raise StopIteration
+        if not self._begun:
+            self._begun = True
+            self._relay.start(self._pull)
         item = self._relay.get()
         if isinstance(item, End):
             self._ended = True
@@ -210,7 +257,43 @@ class iterate(Iterator[T], Generic[T]):  # noqa: N801  # used as a function, as 
         return item  # type: ignore[no-any-return]  # a relay carries anything
 
     def close(self) -> None:
-        """Stop the task and wait until the iterator has been closed."""
-        self._relay.close()
-        while not self._ended:
-            self._ended = isinstance(self._relay.get(), End)
+        """Stop the task and wait until the iterable has been closed. Raises what its clean-up raises."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._begun:
+            self._relay.stop()
+        else:
+            self._relay.closed = True
+            self._relay.start(self._pull)
+        end = self._relay.drain(self._grace)
+        if end is None:
+            logger.warning("%r went on for more than %g seconds after it was closed", self._source, self._grace)
+        elif not isinstance(end.error, CancelledOnLoopError):
+            end.reraise()
+
+    async def _pull(self) -> None:
+        relay, iterator = self._relay, aiter(self._source)
+        try:
+            if not relay.closed:
+                async for item in iterator:
+                    await relay.put(item)
+        finally:
+            if (aclose := getattr(iterator, "aclose", None)) is not None:
+                await aclose()
+
+
+def _wait_for(items: SimpleQueue[T], loop: Loop, timeout: float = float("inf")) -> T:
+    """The next of ``items``. Raises `Empty` after ``timeout`` seconds, `RuntimeError` when the loop has ended."""
+    while True:
+        try:
+            return items.get(timeout=min(timeout, LOOK))
+        except Empty:
+            timeout -= LOOK
+            if timeout <= 0:
+                raise
+        if loop.ended():
+            try:
+                return items.get_nowait()  # it may have come between the two looks
+            except Empty:
+                raise RuntimeError("the event loop has ended") from None

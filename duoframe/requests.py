@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 from duoframe.body import Body, Limits, UploadFile
 from duoframe.bridge import Loop
-from duoframe.datastructures import URL, Headers, MultiDict, State, parse_cookies, parse_query
+from duoframe.cookies import parse_cookies
+from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
 from duoframe.threads import Slots
 
 
@@ -78,7 +79,7 @@ class Request:
     _loop: Callable[[], Loop]
     _streams: Slots | None = None
     _holds_stream = False
-    _entered: list[tuple[Any, Any]] | tuple[()] = ()
+    _entered: list[tuple[Any, Any, Any]] = []  # noqa: RUF012  # never filled: `core` gives a request its own
     _answer: Any = None
     _fault: BaseException | None = None
     _refusal: BaseException | None = None
@@ -153,15 +154,14 @@ class Request:
 
     @property
     def host(self) -> str:
-        """The ``Host`` field, ``""`` where it does not fit the grammar (RFC 9112 §3.2); the server's name without one."""
-        sent = self.headers.get("host")
-        if sent is not None:
-            return sent if _HOST.match(sent) else ""
-        server = self.facts.server
-        if server is None:
-            return ""
-        name, port = server
-        return name if port is None or port == _DEFAULT_PORTS.get(self.scheme) else f"{name}:{port}"
+        """The ``Host`` field, without one the server's name; ``""`` for what is no host (RFC 9112 §3.2)."""
+        host = self.headers.get("host")
+        if host is None:
+            name, port = self.facts.server or ("", None)
+            host = f"[{name}]" if ":" in name else name
+            if port is not None and port != _DEFAULT_PORTS.get(self.scheme):
+                host += f":{port}"
+        return host if _HOST.match(host) else ""
 
     @property
     def url(self) -> URL:
@@ -233,7 +233,9 @@ class Request:
     def stream(self) -> BodyStream:
         """The body as it arrives, on a route registered with ``stream=True``. Raises `RuntimeError` elsewhere."""
         if self._stream is None:
-            raise RuntimeError("the body was read before the handler; register the route with stream=True to stream it")
+            raise RuntimeError(
+                self._body_unread or "the body was read before the handler; register the route with stream=True"
+            )
         return self._stream
 
     def background(self, task: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
@@ -276,4 +278,5 @@ class _Over:
 
 _OVER = _Over()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
+# A comma, which RFC 3986 §3.2.2 would allow in a name, is how two Host fields come out of a WSGI server.
+_HOST = re.compile(r"(?:(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")

@@ -6,11 +6,13 @@ method, nor how a door sends. `core` makes the answers, the doors send them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any
+import logging
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from duoframe.datastructures import MutableHeaders
+from duoframe.datastructures import Fields, MutableHeaders, check_field
 from duoframe.errors import HTTPException, reason
 
 Stream = Iterator[Any] | AsyncIterator[Any]
@@ -21,41 +23,62 @@ _JSON = "application/json"
 _BYTES = "application/octet-stream"
 _PROBLEM = "application/problem+json"
 
+BODYLESS = frozenset((204, 205, 304))
+"""Final statuses that forbid a body (RFC 9110 §15.3.5, §15.3.6, §15.4.5)."""
+
 HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
 )
 """Fields that belong to a connection, which is the server's (RFC 9110 §7.6.1, PEP 3333 *Other HTTP Features*)."""
+
+_NOT_OURS = HOP_BY_HOP | {"content-length"}
+_NOT_WITHOUT_BODY = _NOT_OURS | {"content-type"}
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
+
+logger = logging.getLogger("duoframe")
 
 
 class Response:
     """An answer: ``Response("made", 201, {"x-kind": "demo"})``.
 
-    ``content`` is `str` (sent as UTF-8) or bytes; ``status`` 200 to 599. Raises `TypeError` or `ValueError` for anything else, and for
-    header text that HTTP does not allow.
+    ``content`` is `str` (sent as UTF-8) or bytes; ``status`` 200 to 599. Raises `TypeError` or `ValueError` for
+    anything else, and for header text that HTTP does not allow.
     """
 
-    media_type: str | None = _BYTES
+    media_type: ClassVar[str | None] = _BYTES
+    """The content type of answers of this class that name none."""
+    body: bytes
     stream: Stream | None = None
     """What yields the body's chunks, where it is a stream."""
     _headers: MutableHeaders | None = None
+    _media_type: str | None = None
 
     def __init__(
         self,
         content: str | bytes | bytearray | memoryview = b"",
         status: int = 200,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        headers: Fields | None = None,
         media_type: str | None = None,
     ) -> None:
         if type(content) is str:
             self.body = content.encode()
-            if media_type is None and type(self) is Response:
-                media_type = _TEXT
+            if type(self) is Response:
+                self._media_type = _TEXT
         else:
-            self.body = content if type(content) is bytes else _buffer(content)
+            self.body = content if type(content) is bytes else chunk_bytes(content)
         if status != 200:
             self.status = status
         if media_type is not None:
-            self.media_type = media_type
+            self._media_type = check_field("content-type", media_type)[1]
         if headers is not None:
             self.headers.update(headers)
 
@@ -76,30 +99,53 @@ class Response:
     def headers(self) -> MutableHeaders:
         """The header fields; setting one checks it (RFC 9110 §5)."""
         if self._headers is None:
-            media_type = self.media_type
+            media_type = self._media_type or self.media_type
             self._headers = MutableHeaders(() if media_type is None else (("content-type", media_type),))
         return self._headers
 
     @property
     def bodyless(self) -> bool:
         """Whether the status forbids a body (RFC 9110 §15)."""
-        return self._status == 204 or self._status == 304 or self._status == 205
+        return self._status in BODYLESS
 
-    def fields(self, method: str = "GET") -> list[tuple[str, str]]:
-        """The header fields as they go out: lower-case names, the length where it is known, nothing hop-by-hop."""
-        headers = self._headers
-        status = self._status
-        if headers is None:
-            if status == 204 or status == 304 or status == 205:
-                return [("content-length", "0")] if status == 205 else []
-            fields = [] if self.media_type is None else [("content-type", self.media_type)]
+    @property
+    def declared_length(self) -> int | None:
+        """The content-length that was set, where it is one number."""
+        declared = None if self._headers is None else self._headers.get("content-length")
+        return int(declared) if declared is not None and _LENGTH.match(declared) else None
+
+    def finish(self, method: str) -> tuple[int, list[tuple[str, str]], bytes]:
+        """What goes out to a request with this method: the status, the header fields, and the body unless a stream.
+
+        Names are in lower case, the length is there where it is known, nothing is hop-by-hop, and what answers HEAD
+        or has a status that forbids a body has none.
+        """
+        status, body = self._status, self.body
+        if self._headers is not None or status in BODYLESS:
+            fields = self._finished(method)
+        else:
+            media_type = self._media_type or self.media_type
+            fields = [] if media_type is None else [("content-type", media_type)]
             if self.stream is None:
-                fields.append(("content-length", str(len(self.body))))
-            return fields
-        length = None if self.stream is not None else len(self.body)
-        if length == 0 and method == "HEAD":
-            length = None  # a handler of its own for HEAD may say how long the answer to GET would be
-        return _finish(headers, status, length)
+                fields.append(("content-length", str(len(body))))
+        return status, fields, b"" if method == "HEAD" or status in BODYLESS else body
+
+    def _finished(self, method: str) -> list[tuple[str, str]]:
+        """The fields of an answer whose headers were touched, or that may have no body."""
+        status, sent = self._status, self.headers.multi_items()
+        fields = [field for field in sent if field[0] not in (_NOT_WITHOUT_BODY if status in (204, 304) else _NOT_OURS)]
+        if len(fields) < len(sent) and (refused := HOP_BY_HOP.intersection(self.headers)):
+            logger.debug("%r: left out %s, which are the server's", self, ", ".join(sorted(refused)))
+        length = None
+        if status == 205:  # a WSGI server may expect the type of this one (wsgiref.validate does), so it keeps that
+            length = 0
+        elif status not in BODYLESS:
+            length = self.declared_length
+            if self.stream is None and (self.body or method != "HEAD" or length is None):
+                length = len(self.body)  # but a handler for HEAD may say how long the answer to GET is
+        if length is not None:
+            fields.append(("content-length", str(length)))
+        return fields
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._status}>"
@@ -126,7 +172,7 @@ class JSONResponse(Response):
         self,
         content: Any,
         status: int = 200,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        headers: Fields | None = None,
         media_type: str | None = None,
     ) -> None:
         super().__init__(encode_json(content), status, headers, media_type)
@@ -139,11 +185,9 @@ class RedirectResponse(Response):
     and for a status that is no redirect.
     """
 
-    media_type = None
+    media_type = _TEXT
 
-    def __init__(
-        self, location: object, status: int = 303, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None
-    ) -> None:
+    def __init__(self, location: object, status: int = 303, headers: Fields | None = None) -> None:
         if status not in (301, 302, 303, 307, 308):
             raise ValueError(f"expected a redirect status (301, 302, 303, 307, 308), got {status!r}")
         super().__init__(b"", status, headers)
@@ -162,7 +206,7 @@ class StreamingResponse(Response):
         self,
         content: Iterable[Any] | AsyncIterable[Any],
         status: int = 200,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        headers: Fields | None = None,
         media_type: str | None = None,
     ) -> None:
         super().__init__(b"", status, headers, media_type)
@@ -217,53 +261,30 @@ def to_response(value: Any, status: int = 200) -> Response:
 
 
 def chunk_bytes(chunk: Any) -> bytes:
-    """One chunk of a stream as bytes; `TypeError` for what is neither text nor bytes."""
+    """A body, or one chunk of a stream, as bytes; `TypeError` for what is neither text nor bytes."""
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
     if isinstance(chunk, str):
         return chunk.encode()
-    return _buffer(chunk)
+    raise TypeError(f"expected str or bytes, got {type(chunk).__name__}")
 
 
 def problem(error: HTTPException) -> Response:
     """The plain answer to an `HTTPException`: problem details in JSON (RFC 9457), nothing for a redirect."""
     if error.status < 400:
-        response = Response(b"", error.status)
-        response.media_type = None
-    else:
-        members = {"type": "about:blank", "title": reason(error.status), "status": error.status}
-        if error.detail:
-            members["detail"] = error.detail
-        response = Response(encode_json(members), error.status, media_type=_PROBLEM)
-    if error.headers:
-        response.headers.update(error.headers)
-    return response
-
-
-def _buffer(content: Any) -> bytes:
-    if isinstance(content, bytes | bytearray | memoryview):
-        return bytes(content)
-    if isinstance(content, str):
-        return content.encode()
-    raise TypeError(f"expected str or bytes, got {type(content).__name__}")
+        return PlainTextResponse("", error.status, error.headers)
+    members = {"type": "about:blank", "title": reason(error.status), "status": error.status}
+    if error.detail:
+        members["detail"] = error.detail
+    return JSONResponse(members, error.status, error.headers, _PROBLEM)
 
 
 def _iterator(content: Any) -> Stream:
     if hasattr(content, "__aiter__"):
-        return aiter(content)  # type: ignore[no-any-return]  # content is what the caller gave
+        return aiter(content)  # type: ignore[no-any-return]  # what the caller gave
     if isinstance(content, str | bytes | bytearray | memoryview):
         raise TypeError(f"expected an iterable of chunks, got one {type(content).__name__}; use Response for it")
-    return iter(content)
-
-
-def _finish(headers: MutableHeaders, status: int, length: int | None) -> list[tuple[str, str]]:
-    fields = [field for field in headers.multi_items() if field[0] not in HOP_BY_HOP]
-    if status == 204 or status == 304 or status == 205:
-        fields = [field for field in fields if field[0] != "content-length" and field[0] != "content-type"]
-        if status == 205:
-            fields.append(("content-length", "0"))
-    elif length is not None:
-        fields = [field for field in fields if field[0] != "content-length"]
-        fields.append(("content-length", str(length)))
-    return fields
+    return iter(content)  # type: ignore[no-any-return]  # as above
 
 
 def _tuple(value: tuple[Any, ...], status: int) -> Response:
@@ -276,6 +297,13 @@ def _tuple(value: tuple[Any, ...], status: int) -> Response:
     return response
 
 
+def _text(value: str, status: int) -> Response:
+    """A subclass of `str`: markup says so by ``__html__``; any other is its text, whatever its ``__str__`` says."""
+    if hasattr(value, "__html__"):
+        return HTMLResponse(str(value.__html__()), status)
+    return PlainTextResponse(str.__str__(value), status)
+
+
 _MAKERS: dict[type, Callable[[Any, int], Response]] = {
     str: PlainTextResponse,
     bytes: Response,
@@ -285,9 +313,8 @@ _MAKERS: dict[type, Callable[[Any, int], Response]] = {
 }
 
 _KINDS: tuple[tuple[Any, Callable[[Any, int], Response]], ...] = (
-    (str, lambda value, status: HTMLResponse(str(value.__html__()), status) if hasattr(value, "__html__") else PlainTextResponse(str(value), status)),
+    (str, _text),
     (bytes | bytearray | memoryview, Response),
     (dict | list | bool | int | float, JSONResponse),
     (tuple, lambda value, status: JSONResponse(value, status) if hasattr(value, "_fields") else _tuple(value, status)),
 )
-

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from types import EllipsisType
 from typing import Any, TypeVar
 
 from duoframe import binding
 from duoframe.bridge import Stepped
 from duoframe.errors import ConfigurationError
+from duoframe.limits import Limits
 from duoframe.plan import Colour, Piece, Plan, colour_of
+from duoframe.responses import Response
 
 H = TypeVar("H", bound=Callable[..., Any])
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 """The methods a class-based view may have, in lower case; the others of RFC 9110 are the server's."""
+
+_METHOD = re.compile(r"(?!(?:TRACE|CONNECT)\Z)[A-Z0-9!#$%&'*+.^_`|~-]+\Z")
 
 
 class Route:
@@ -42,18 +48,21 @@ class Route:
         tags: Sequence[str] = (),
         middleware: Sequence[Callable[..., Any]] = (),
         stream: bool = False,
-        max_body_size: int | None = -1,
+        max_body_size: int | EllipsisType | None = ...,
     ) -> None:
         self.path = path
         self.methods = methods
         self.handler = handler
         self.name = name
         self.host = host
-        self.status_code = status_code
+        self.status_code = Response(status=status_code).status
         self.tags = tuple(tags)
         self.layers = tuple(Piece.middleware(layer) for layer in middleware)
         self.stream = stream
         self.max_body_size = max_body_size
+        """Bytes, None for no limit, ``...`` for the application's."""
+        if max_body_size is not ...:
+            Limits(max_body_size=max_body_size)
         self.routers: tuple[Router, ...] = ()
 
     def inside(self, router: Router, prefix: str, host: str | None) -> Route:
@@ -96,19 +105,20 @@ class Router:
         self.error_handlers: dict[int | type[BaseException], Piece] = {}
         self._parents: list[tuple[Router, str]] = []
 
-    def route(self, path: str, methods: Iterable[str] = ("GET",), **options: Any) -> Callable[[H], H]:
-        """Register a handler: ``@app.route("/items", methods=["GET", "POST"])``.
+    def route(self, path: str, methods: Iterable[str] | None = None, **options: Any) -> Callable[[H], H]:
+        """Register a handler: ``@app.route("/items", methods=["GET", "POST"])``; without ``methods`` it answers GET.
 
-        A class with methods called ``get``, ``post`` … answers those methods instead; each request gets an instance.
-        ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``stream`` (the body as it arrives) and
-        ``max_body_size`` (bytes, ``None`` for no limit). Raises `ConfigurationError`.
+        A class with methods called ``get``, ``post`` … answers those methods; each request gets an instance.
+        ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``stream`` (the body as it
+        arrives) and ``max_body_size`` (bytes, ``None`` for no limit). Raises `ConfigurationError`.
         """
 
         def register(handler: H) -> H:
             if inspect.isclass(handler):
-                self._add_view(path, handler, options)
+                for method, function in _methods_of(path, handler, methods):
+                    self._add(_route(path, (method,), function, {"name": handler.__name__, **options}))
             else:
-                self._add(_route(path, methods, handler, options))
+                self._add(_route(path, ("GET",) if methods is None else methods, handler, options))
             return handler
 
         return register
@@ -153,7 +163,7 @@ class Router:
 
     def before_request(self, function: H) -> H:
         """Run ``function(request)`` before the handler; what it returns, unless None, is the answer."""
-        call, waits = binding.accepts(function, ("request",), "hook"), binding.is_async(function)
+        call, waits = binding.accepts(function, ("request",), "hook"), binding.needs_loop(function)
 
         async def before(request: Any) -> AsyncGenerator[Any, Any]:
             early = call(request)
@@ -162,8 +172,11 @@ class Router:
         return self._hook(function, before)
 
     def after_request(self, function: H) -> H:
-        """Run ``function(request, response)`` or ``function(response)`` on every answer; what it returns replaces it."""
-        call, waits = binding.accepts(function, ("request", "response"), "hook"), binding.is_async(function)
+        """Run ``function(request, response)`` or ``function(response)`` on every answer.
+
+        What it returns, unless None, replaces the answer.
+        """
+        call, waits = binding.accepts(function, ("request", "response"), "hook"), binding.needs_loop(function)
 
         async def after(request: Any) -> AsyncGenerator[Any, Any]:
             response = yield
@@ -179,7 +192,7 @@ class Router:
 
         ``error`` is the exception that the answer was made of, or None.
         """
-        call, waits = binding.accepts(function, ("request", "error"), "hook"), binding.is_async(function)
+        call, waits = binding.accepts(function, ("request", "error"), "hook"), binding.needs_loop(function)
 
         async def teardown(request: Any) -> AsyncGenerator[Any, Any]:
             try:
@@ -220,8 +233,8 @@ class Router:
         """Nest a router below ``prefix``; routes registered on it later count too. Raises `ConfigurationError`."""
         if not isinstance(router, Router):
             raise ConfigurationError(f"expected a Router, got {router!r}")
-        if router is self or self in router._below():
-            raise ConfigurationError("a router cannot include itself")
+        if router in self._above():
+            raise ConfigurationError("a router cannot include itself, nor one that it is in")
         self._check_open(router)
         prefix = _checked_prefix(prefix) + router.prefix
         for route in router.routes:
@@ -236,14 +249,6 @@ class Router:
         self.layers.append(Piece(start, colour, binding.describe(function)))
         return function
 
-    def _add_view(self, path: str, view: type, options: dict[str, Any]) -> None:
-        found = [name for name in METHODS if callable(getattr(view, name, None))]
-        if not found:
-            raise ConfigurationError(f"view {view.__qualname__!r} has none of the methods {', '.join(METHODS)}")
-        options = {"name": view.__name__, **options}
-        for name in found:
-            self._add(_route(path, (name.upper(),), _method_of(view, name), options))
-
     def _add(self, route: Route) -> None:
         """Take a route that was declared here."""
         self._check_open(route.handler)
@@ -255,11 +260,9 @@ class Router:
         """Take a route that was declared in a nested router."""
         self._add(route.inside(router, prefix, router.host))
 
-    def _below(self) -> list[Router]:
-        found: list[Router] = []
-        for route in self.routes:
-            found.extend(route.routers)
-        return found
+    def _above(self) -> list[Router]:
+        """This router and all that it is in."""
+        return [self, *(above for parent, _ in self._parents for above in parent._above())]
 
     def _check_open(self, subject: Any) -> None:
         """Raise once the application has started: what comes later would not be served."""
@@ -268,30 +271,52 @@ class Router:
 
 
 def _route(path: str, methods: Iterable[str], handler: Any, options: dict[str, Any]) -> Route:
+    if not isinstance(path, str) or (path and path[0] != "/"):
+        raise ConfigurationError(f"expected a path that starts with '/', got {path!r}")
     if not callable(handler):
         raise ConfigurationError(f"{path}: expected a callable handler, got {handler!r}")
-    if isinstance(methods, str):
-        raise ConfigurationError(f"{path}: expected a list of methods, got the str {methods!r}; write [{methods!r}]")
-    wanted = tuple(dict.fromkeys(method.upper() for method in methods))
+    place = f"{path}, handler {binding.describe(handler)}"
+    wanted = () if isinstance(methods, str) else tuple(dict.fromkeys(str(method).upper() for method in methods))
+    if not wanted or not all(map(_METHOD.match, wanted)):
+        raise ConfigurationError(
+            f"{place}: expected a list of methods as ['GET', 'POST'], without TRACE and CONNECT, got {methods!r}"
+        )
     try:
         return Route(path, wanted, handler, **{"name": getattr(handler, "__name__", None), **options})
+    except (TypeError, ValueError, ConfigurationError) as error:
+        raise ConfigurationError(f"{place}: {error}") from error
+
+
+def _methods_of(path: str, view: type, methods: object) -> list[tuple[str, Callable[..., Any]]]:
+    """What a class-based view answers, and by which function."""
+    found = [name for name in METHODS if callable(getattr(view, name, None))]
+    if not found:
+        raise ConfigurationError(f"{path}: view {view.__qualname__!r} has none of the methods {', '.join(METHODS)}")
+    if methods is not None:
+        raise ConfigurationError(f"{path}: view {view.__qualname__!r} has its methods; register it with `route` alone")
+    try:
+        inspect.signature(view).bind()
     except TypeError as error:
-        raise ConfigurationError(f"{path}, handler {binding.describe(handler)}: {error}") from error
+        raise ConfigurationError(f"{path}: view {view.__qualname__!r} is made without arguments: {error}") from error
+    return [(name.upper(), _method_of(path, view, name)) for name in found]
 
 
-def _method_of(view: type, name: str) -> Callable[..., Any]:
-    function = getattr(view, name)
-    parameters = list(inspect.signature(function).parameters.values())
+def _method_of(path: str, view: type, name: str) -> Callable[..., Any]:
+    function = inspect.getattr_static(view, name)
+    if not inspect.isfunction(function) or not inspect.signature(function).parameters:
+        raise ConfigurationError(f"{path}: expected {view.__qualname__}.{name} to be a method that takes `self`")
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         return function(view(), *args, **kwargs)
 
-    call.__signature__ = inspect.Signature(parameters[1:])  # type: ignore[attr-defined]  # what inspect looks for
+    parameters = list(signature.parameters.values())[1:]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # what inspect looks for
     return call
 
 
 def _checked_prefix(prefix: str) -> str:
-    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+    if not isinstance(prefix, str) or (prefix and (prefix[0] != "/" or prefix[-1] == "/")):
         raise ConfigurationError(f"expected a prefix like '/api', got {prefix!r}")
     return prefix

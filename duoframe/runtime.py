@@ -7,13 +7,14 @@ Knows one loop; must not know which door it serves. The ASGI door has the server
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from duoframe.binding import is_async
+from duoframe.binding import needs_loop
 from duoframe.bridge import Drive, Hop, Loop
 from duoframe.threads import Admission, Slots, Threads
+from duoframe.watchdog import Watchdog
 
 logger = logging.getLogger("duoframe.error")
 
@@ -24,17 +25,17 @@ Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 class Runtime:
     """One event loop's worker threads and background work; made and used on the loop's thread."""
 
-    def __init__(self, loop: Loop, threads: int, streams: int) -> None:
+    def __init__(self, loop: Loop, threads: int, streams: int, debug: bool = False) -> None:
         self.loop = loop
         self.threads = Threads(loop, threads, Slots(streams))
         self.pending = 0
         """Requests whose background work has not ended."""
         self._idle: list[Any] = []
+        self._watchdog = Watchdog(loop) if debug else None
 
     def get_loop(self) -> Loop:
         """The loop, for a request to reach it from a thread."""
         return self.loop
-
 
     def start_tasks(self, tasks: list[Task], context: Context) -> None:
         """Start a request's background work; nobody waits for it but `idle`."""
@@ -79,11 +80,11 @@ class Runtime:
 async def _run(tasks: list[Task]) -> None:
     for task, args, kwargs in tasks:
         try:
-            if is_async(task):
+            if needs_loop(task):
                 await task(*args, **kwargs)
             else:
                 await Hop(_call, task, args, kwargs)
-        except Exception:
+        except (Exception, SystemExit):  # an exit would end the loop, and with it every other request
             logger.exception("error in background task %r", task)
 
 

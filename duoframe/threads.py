@@ -1,22 +1,21 @@
 """The worker threads of one event loop.
 
 Knows jobs, the loop that waits for them, and how many exchanges may hold a thread at once; must not know requests.
-The limit admits exchanges, not hops: who holds an admission never queues again. Threads are fed through a
-`SimpleQueue` and answer in batches, one wake-up of the loop for all that has ended meanwhile. `bridge` says what a
-hop is.
+The limit admits exchanges, not hops: whoever holds an `Admission` never queues again and is sure of a thread.
+Threads are fed through a `SimpleQueue` and answer in batches, one wake-up of the loop for all that has ended
+meanwhile. `bridge` says what a hop is.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from duoframe.bridge import Drive, Hop, Left, Loop
+from duoframe.bridge import Drive, Hop, Left, Loop, at_end
 
 LEAVE_AFTER = 0.1
 """Seconds that a cancelled exchange waits for a thread before it leaves the clean-up to that thread's return."""
@@ -24,7 +23,7 @@ LEAVE_AFTER = 0.1
 logger = logging.getLogger("duoframe.error")
 
 
-class ThreadsExhausted(Exception):
+class ThreadsExhaustedError(Exception):
     """The system refused to start another thread."""
 
 
@@ -43,6 +42,7 @@ class Job:
         self.finished = False
         self.left = False
         self.on_finish: Callable[[], object] | None = None
+        """Called on the loop when the call of a job that was left has returned."""
 
     def work(self) -> None:
         try:
@@ -100,9 +100,9 @@ class Tokens:
 
     def give(self) -> None:
         """Hand the token to who waits longest, or put it back."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
+        for waiter in self._waiting:
+            if not waiter.done():  # one that is cancelled takes itself out
+                self._waiting.remove(waiter)
                 waiter.set_result(None)
                 return
         self.used -= 1
@@ -141,20 +141,43 @@ class Threads:
         self.admissions = Tokens(loop, limit)
         self.streams = streams
         self.left = 0
+        """Jobs that were left and whose call still runs."""
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._done: deque[Job] = deque()
-        self._woken = False
-        self._running = 0
+        self._lock = threading.Lock()
+        self._done: list[Job] = []
+        self._reserved = 0
         self._started = 0
-        self._ending: AsyncGenerator[None, None] | None = None
+        self._ending: object = None
+
+    def reserve(self) -> None:
+        """Make sure of a thread for one job at a time, until `release`.
+
+        Raises `ThreadsExhaustedError` when there is none to spare and none can be started.
+        """
+        if self._reserved >= self._started:
+            self._add_thread()
+        self._reserved += 1
+
+    def release(self) -> None:
+        """Give up what `reserve` made sure of."""
+        self._reserved -= 1
+
+    async def call(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Make one call on a thread, outside every limit. Raises what it raises, and `ThreadsExhaustedError`."""
+        self.reserve()
+        try:
+            return await self.run(Job(call, *args))
+        finally:
+            self.release()
 
     async def run(self, job: Job, leave: bool = False) -> Any:
-        """Run a job on a thread at once and wait for its answer; the caller holds an admission.
+        """Run a job on a thread at once and wait for its answer; the caller has reserved the thread.
 
         A cancellation is delivered when the job has returned; with ``leave``, after `LEAVE_AFTER` seconds at the
         latest, and the job is then marked ``left``.
         """
-        self.start(job)
+        job.waiter = self.loop.waiter()
+        self._jobs.put(job)
         try:
             await job.waiter
         except GeneratorExit:
@@ -164,29 +187,19 @@ class Threads:
             raise
         return job.outcome()
 
-    def start(self, job: Job) -> None:
-        """Give a job to a thread. Raises `ThreadsExhausted` when there is none and none can be started."""
-        job.waiter = self.loop.waiter()
-        if self._running >= self._started:
-            self._add_thread()
-        self._running += 1
-        self._jobs.put(job)
-
     async def settle(self, job: Job, leave: bool) -> None:
         """Wait for the end of a job that nobody wants any more; with ``leave`` `LEAVE_AFTER` seconds at most."""
         import anyio
 
+        cancelled = anyio.get_cancelled_exc_class()
         until = anyio.current_time() + LEAVE_AFTER if leave else float("inf")
         with anyio.CancelScope(shield=True, deadline=until) as scope:
-            while not job.finished:
+            while not (job.finished or scope.cancel_called):
                 job.waiter = self.loop.waiter()
                 try:
                     await job.waiter
-                except GeneratorExit:
-                    raise
-                except BaseException:
-                    if scope.cancel_called:
-                        raise  # the time is up; any other cancellation is known already
+                except cancelled:
+                    pass  # the time is up, or somebody cancels what is cancelled already
         if not job.finished:
             job.left = True
             self.left += 1
@@ -198,59 +211,53 @@ class Threads:
         self._report(job)
 
     def close(self) -> None:
-        """End the idle threads now and the busy ones when they return."""
+        """End the idle threads now and the busy ones when they return; those of later jobs are new."""
         for _ in range(self._started):
             self._jobs.put(None)
+        self._jobs = SimpleQueue()
         self._started = 0
 
     def _add_thread(self) -> None:
         if self._ending is None:
-            self._end_with_loop()
+            self._ending = at_end(self.close)
         thread = threading.Thread(target=_work, args=(self._jobs, self._report), name="duoframe-worker", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            raise ThreadsExhausted(str(error)) from error
+            raise ThreadsExhaustedError(str(error)) from error
         self._started += 1
 
-    def _end_with_loop(self) -> None:
-        # A loop closes the asynchronous generators that were begun on it, so one that ends without a lifespan
-        # (a test's `asyncio.run`) takes these threads along.
-        async def until_closed() -> AsyncGenerator[None, None]:
-            try:
-                yield
-            finally:
-                self.close()
-
-        self._ending = until_closed()
-        with contextlib.suppress(StopIteration):
-            self._ending.asend(None).send(None)
-
     def _report(self, job: Job) -> None:
-        self._done.append(job)
-        if not self._woken:
-            self._woken = True
+        with self._lock:  # 0.1 us more than a bare flag, whose reads and writes free-threaded builds may reorder
+            first = not self._done
+            self._done.append(job)
+        if first:
             try:
                 self.loop.post(self._drain)
             except RuntimeError:
                 pass  # the loop has ended: nobody waits for this answer
 
     def _drain(self) -> None:
-        self._woken = False
-        done = self._done
-        while done:
-            job = done.popleft()
+        with self._lock:
+            done, self._done = self._done, []
+        for job in done:
             if job.answered:
                 job.answered = False  # the first of two reports of this job
             else:
-                self._running -= 1
                 job.finished = True
                 if job.left:
                     self.left -= 1
-                if job.on_finish is not None:
-                    job.on_finish()
+                    self._finish(job)
             if not job.waiter.done():
                 job.waiter.set_result(None)
+
+    def _finish(self, job: Job) -> None:
+        call, job.on_finish = job.on_finish, None
+        try:
+            if call is not None:
+                call()
+        except Exception:
+            logger.exception("error while an abandoned exchange was cleaned up")
 
 
 def _work(jobs: SimpleQueue[Job | None], report: Callable[[Job], None]) -> None:
@@ -261,41 +268,69 @@ def _work(jobs: SimpleQueue[Job | None], report: Callable[[Job], None]) -> None:
 
 
 class Admission:
-    """What one exchange holds of `Threads`: at most one token, from its first hop until its answer is a stream."""
+    """What one exchange holds of `Threads` from its first hop on.
 
-    __slots__ = ("_counted", "_held", "_threads")
+    A token, until its answer is a stream, and the certainty of a thread, until it has ended.
+    """
+
+    __slots__ = ("_counted", "_held", "_last", "_reserved", "_threads", "left")
 
     def __init__(self, threads: Threads) -> None:
+        self.left = False
+        """Whether the exchange was left while a thread was inside it, and has not ended since."""
         self._threads = threads
-        self._held = False
         self._counted = True
+        self._held = False
+        self._reserved = False
+        self._last: tuple[Callable[..., object], tuple[Any, ...]] | None = None
 
     async def enter(self) -> None:
-        """Take the token, once, waiting in turn."""
-        if not self._held and self._counted:
+        """Take what there is to hold, once, waiting in turn."""
+        if self._reserved:
+            return
+        if self._counted:
             if not self._threads.admissions.take():
                 await self._threads.admissions.wait()
             self._held = True
+        try:
+            self._threads.reserve()
+        except ThreadsExhaustedError:
+            self._give_token()
+            raise
+        self._reserved = True
 
     def leave(self) -> None:
-        """Give the token back, if it is held."""
-        if self._held:
-            self._held = False
-            self._threads.admissions.give()
+        """Give back what is held, once no thread is inside a left exchange any more."""
+        if self.left:
+            return
+        self._give_token()
+        if self._reserved:
+            self._reserved = False
+            self._threads.release()
 
     def to_stream(self) -> None:
         """Give the token back for good: the exchange is counted among the streams from now on."""
-        self.leave()
+        self._give_token()
         self._counted = False
+
+    def conclude(self, call: Callable[..., object], *args: Any) -> None:
+        """Give back what is held, then make the call, which must not raise: now, or once a left exchange has ended."""
+        if self.left:
+            self._last = call, args
+        else:
+            self.leave()
+            call(*args)
 
     async def hop(self, hop: Hop, drive: Drive) -> Any:
         """Do a `Hop` of ``drive`` on a thread, inside the drive's Context."""
-        await self.enter()
+        if not self._reserved:
+            await self.enter()
         job = Job(drive.context.run, hop.call, *hop.args)
         try:
             return await self._threads.run(job, hop.leave)
         except BaseException as error:
             if job.left:
+                self.left = True
                 rest = Drive(drive.coroutine, drive.context, self, error)
                 job.on_finish = lambda: self._threads.loop.spawn(self._end(rest))
                 raise Left(error) from None
@@ -309,4 +344,13 @@ class Admission:
         except BaseException as cancelled:
             logger.debug("an abandoned exchange ended: %r", cancelled)
         finally:
+            self.left = False
             self.leave()
+            if self._last is not None:
+                call, args = self._last
+                call(*args)
+
+    def _give_token(self) -> None:
+        if self._held:
+            self._held = False
+            self._threads.admissions.give()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 Environ = dict[str, Any]
 """A WSGI environment: a builtin ``dict``, as PEP 3333 demands."""
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 """What ``sys.exc_info()`` gives; the third argument of ``start_response``."""
 
 
