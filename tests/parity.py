@@ -11,7 +11,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from duoframe import App, HTTPException, PlainTextResponse, Request, Response, Router, StreamingResponse, inline
-from duoframe.testing import Exchange, exchange
+from duoframe.testing import Client
 
 BATCH = 5000
 IGNORED = {"date", "server", "connection", "transfer-encoding"}
@@ -50,7 +50,7 @@ def application(events: list[str]) -> App:
 
     @app.middleware
     @inline
-    def marks(request: Request) -> Iterator[Any]:
+    def marks(request: Request) -> Generator[Any, Any, None]:
         events.append("gate in")
         if request.headers.get("x-refuse") == "gate":
             yield PlainTextResponse("refused at the gate", 403)
@@ -239,7 +239,7 @@ def _surround(router: Router, colour: str, events: list[str]) -> None:
     if colour == "def":
 
         @router.middleware
-        def around(request: Request) -> Iterator[Any]:
+        def around(request: Request) -> Generator[Any, Any, None]:
             events.append("in")
             response = yield act(request, "in")
             events.append(f"out {response.status}")
@@ -250,7 +250,7 @@ def _surround(router: Router, colour: str, events: list[str]) -> None:
     else:
 
         @router.middleware
-        async def waiting_around(request: Request) -> AsyncIterator[Any]:
+        async def waiting_around(request: Request) -> AsyncGenerator[Any, Any]:
             events.append("in")
             await asyncio.sleep(0)
             response = yield act(request, "in")
@@ -282,7 +282,9 @@ def _surround(router: Router, colour: str, events: list[str]) -> None:
 
 _text = st.text(st.characters(codec="utf-8"), max_size=12)
 _segment = st.one_of(
-    st.sampled_from(["a", "7", "caf\u00e9", "\u65e5\u672c", "a b", "%", "..", ".", "", "1.5", "x;y", "\U0001f600", "007"]),
+    st.sampled_from(
+        ["a", "7", "caf\u00e9", "\u65e5\u672c", "a b", "%", "..", ".", "", "1.5", "x;y", "\U0001f600", "007"]
+    ),
     _text,
     st.uuids().map(str),
 )
@@ -295,7 +297,9 @@ _behaviour = st.lists(
         st.tuples(st.just(b"x-refuse"), _where),
         st.tuples(st.just(b"x-fail"), _where),
         st.tuples(st.just(b"cookie"), st.sampled_from([b"a=1; b=2", b"=x", b"a=b=c; ;", b'q="1"'])),
-        st.tuples(st.just(b"host"), st.sampled_from([b"testserver", b"a.example:8080", b"[::1]:80", b"bad host", b"a/b"])),
+        st.tuples(
+            st.just(b"host"), st.sampled_from([b"testserver", b"a.example:8080", b"[::1]:80", b"bad host", b"a/b"])
+        ),
         st.tuples(st.just(b"x-text"), st.sampled_from([b"plain", b"caf\xe9", b"", b"a,b"])),
     ),
     max_size=2,
@@ -310,7 +314,9 @@ _query = st.one_of(
 
 
 def _target(*parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    return st.tuples(*parts, _query).map(lambda found: b"/" + b"/".join(found[:-1]) + (b"?" + found[-1] if found[-1] else b""))
+    return st.tuples(*parts, _query).map(
+        lambda found: b"/" + b"/".join(found[:-1]) + (b"?" + found[-1] if found[-1] else b"")
+    )
 
 
 def _asks(kind: str, methods: list[str], target: st.SearchStrategy[bytes], **more: Any) -> st.SearchStrategy[Ask]:
@@ -353,7 +359,9 @@ _json_bodies = st.one_of(
         st.one_of(st.binary(max_size=20), st.sampled_from([b"{", b"[1,]", b"\xef\xbb\xbf1", b"NaN", b"[" * 5000, b""])),
     ),
 )
-_name = st.text(st.characters(codec="utf-8", exclude_characters='"\r\n\\', exclude_categories=["Cc", "Cs"]), min_size=1, max_size=6)
+_name = st.text(
+    st.characters(codec="utf-8", exclude_characters='"\r\n\\', exclude_categories=["Cc", "Cs"]), min_size=1, max_size=6
+)
 
 
 def _multipart(fields: list[tuple[str, str | None, bytes]], boundary: bytes, complete: bool) -> tuple[bytes, bytes]:
@@ -392,8 +400,14 @@ asks: st.SearchStrategy[Ask] = st.one_of(
         ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "BREW", "TRACE"],
         _target(_root, st.sampled_from([b"query", b"fields", b"slash", b"slash/", b"query/", b"json"])),
     ),
-    _asks("error", ["GET", "HEAD"], _target(_root, st.just(b"error"), st.sampled_from([b"404", b"418", b"503", b"302", b"200"]))),
-    _asks("raise", ["GET", "HEAD"], _target(_root, st.just(b"raise"), st.sampled_from([b"key", b"value", b"stop", b"x"]))),
+    _asks(
+        "error",
+        ["GET", "HEAD"],
+        _target(_root, st.just(b"error"), st.sampled_from([b"404", b"418", b"503", b"302", b"200"])),
+    ),
+    _asks(
+        "raise", ["GET", "HEAD"], _target(_root, st.just(b"raise"), st.sampled_from([b"key", b"value", b"stop", b"x"]))
+    ),
     _asks(
         "answer",
         ["GET", "HEAD"],
@@ -401,7 +415,19 @@ asks: st.SearchStrategy[Ask] = st.one_of(
             _root,
             st.just(b"answer"),
             st.sampled_from(
-                [b"none", b"empty", b"reset", b"tuple", b"bytes", b"unfit", b"list", b"hop", b"unknown", b"cookies", b"x"]
+                [
+                    b"none",
+                    b"empty",
+                    b"reset",
+                    b"tuple",
+                    b"bytes",
+                    b"unfit",
+                    b"list",
+                    b"hop",
+                    b"unknown",
+                    b"cookies",
+                    b"x",
+                ]
             ),
         ),
     ),
@@ -432,22 +458,23 @@ class Harness:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.app = application(self.events)
+        self.clients = [Client(self.app, door, strict=True, raise_app_exceptions=False) for door in ("wsgi", "asgi")]
         self.drawn: Counter[str] = Counter()
 
     def differences(self, ask: Ask) -> dict[str, tuple[object, object]]:
         """What the two doors answered differently, by name."""
-        one, two = (self._answer(ask, door) for door in ("wsgi", "asgi"))
+        one, two = (self._answer(ask, client) for client in self.clients)
         self._count(ask, one)
         return {name: (one[name], two[name]) for name in one if one[name] != two[name]}
 
     def close(self) -> None:
+        for client in self.clients:
+            client.close()
         self.app.shutdown()
 
-    def _answer(self, ask: Ask, door: Any) -> dict[str, Any]:
+    def _answer(self, ask: Ask, client: Client) -> dict[str, Any]:
         self.events.clear()
-        got = exchange(
-            self.app, door, ask.method, ask.target, ask.headers, ask.body, disconnect_after=ask.leaves_after
-        )
+        got = client.exchange(ask.method, ask.target, ask.headers, ask.body, disconnect_after=ask.leaves_after)
         if ask.leaves_after is not None:  # how far a stream runs ahead of its client is the server's business
             streamed = [event for event in self.events if event.startswith("stream")]
             return {
@@ -502,7 +529,10 @@ def main(examples: int) -> None:
     try:
         for number, done in enumerate(range(0, examples, BATCH)):
             run(harness, min(BATCH, examples - done), number)
-            print(f"{min(done + BATCH, examples):>9} examples, 0 differences, {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"{min(done + BATCH, examples):>9} examples, 0 differences, {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
     finally:
         harness.close()
     for kind, count in sorted(harness.drawn.items()):

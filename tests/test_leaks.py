@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import types
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -73,7 +73,7 @@ def application(generators: Generators) -> App:
 
     @app.middleware
     @inline
-    def around(request: Request) -> Iterator[Any]:
+    def around(request: Request) -> Generator[Any, Any, None]:
         response = yield
         response.headers["x-error"] = type(request.error).__name__
 
@@ -256,7 +256,6 @@ def test_a_thousand_aborted_requests_leave_nothing_behind(rounds: tuple[Round, G
     alive = [
         thing
         for thing in gc.get_objects()
-        if isinstance(thing, types.GeneratorType | types.AsyncGeneratorType)
-        and thing.__name__ in ("chunks", "awaited")
+        if isinstance(thing, types.GeneratorType | types.AsyncGeneratorType) and thing.__name__ in ("chunks", "awaited")
     ]
     assert alive == []

@@ -1,0 +1,37 @@
+"""Every Python block of the documentation runs, and the README's application answers as it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duoframe import App
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_blocks_of_a_page_run_one_after_another(page: Path) -> None:
+    names: dict[str, Any] = {"__name__": "documentation"}
+    for number, block in enumerate(BLOCK.findall(page.read_text()), 1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+    for value in names.values():
+        if isinstance(value, App):
+            value.compile()
+            value.shutdown()
+
+
+def test_every_relative_link_of_a_page_leads_somewhere() -> None:
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert dead == []

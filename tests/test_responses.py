@@ -1,0 +1,369 @@
+"""Answers: what a value becomes, and which fields and bytes go out."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from duoframe import (
+    HTMLResponse,
+    HTTPException,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+    redirect,
+)
+from duoframe.responses import chunk_bytes, encode_json, problem, to_response
+
+
+class Struct(msgspec.Struct):
+    name: str
+    price: float
+
+
+@dataclasses.dataclass
+class Data:
+    name: str
+    when: datetime.date
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int
+
+
+class Markup(str):
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return f"<p>{str.__str__(self)}</p>"
+
+
+class Page:
+    def __html__(self) -> str:
+        return "<h1>page</h1>"
+
+
+class Shade(enum.StrEnum):
+    RED = "red"
+
+
+class Loud(str, enum.Enum):  # noqa: UP042  # its str() is "Loud.NO", which must not be sent
+    NO = "no"
+
+
+class Bytes(bytes):
+    pass
+
+
+class Own(Response):
+    media_type = "text/csv"
+
+
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+BYTES = "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("value", "body", "media_type"),
+    [
+        ("héllo", "héllo".encode(), TEXT),
+        ("<b>", b"<b>", TEXT),
+        (Markup("<x>"), b"<p><x></p>", HTML),
+        (Page(), b"<h1>page</h1>", HTML),
+        (Shade.RED, b"red", TEXT),
+        (Loud.NO, b"no", TEXT),
+        (b"\x00", b"\x00", BYTES),
+        (Bytes(b"b"), b"b", BYTES),
+        (bytearray(b"ab"), b"ab", BYTES),
+        (memoryview(b"abc")[1:], b"bc", BYTES),
+        ({"a": [1, None, True, 1.5]}, b'{"a":[1,null,true,1.5]}', JSON),
+        ([], b"[]", JSON),
+        (5, b"5", JSON),
+        (1.5, b"1.5", JSON),
+        (True, b"true", JSON),
+        (Struct("x", 2.0), b'{"name":"x","price":2.0}', JSON),
+        (Data("x", datetime.date(2026, 1, 2)), b'{"name":"x","when":"2026-01-02"}', JSON),
+        (Pair(1, 2), b"[1,2]", JSON),
+        ({1}, b"[1]", JSON),
+        (uuid.UUID(int=1), b'"00000000-0000-0000-0000-000000000001"', JSON),
+        (decimal.Decimal("1.10"), b'"1.10"', JSON),
+        (float("nan"), b"null", JSON),
+    ],
+)
+def test_a_value_becomes_an_answer_by_its_kind(value: Any, body: bytes, media_type: str) -> None:
+    for status in (200, 201):
+        response = to_response(value, status)
+        assert (response.status, response.body) == (status, body)
+        assert response.finish("GET") == (
+            status,
+            [("content-type", media_type), ("content-length", str(len(body)))],
+            body,
+        )
+
+
+def test_a_response_stays_as_it_is_whatever_the_status_of_its_route() -> None:
+    response = Response("x", 202)
+    assert to_response(response, 201) is response
+    assert response.status == 202
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "body", "fields"),
+    [
+        (("x", 201), 201, b"x", {}),
+        (({"a": 1}, HTTPStatus.CREATED), 201, b'{"a":1}', {}),
+        (("x", 200, {"X-A": "b"}), 200, b"x", {"x-a": "b"}),
+        (("x", 404, [("x-a", "b")]), 404, b"x", {"x-a": "b"}),
+        (("x", 200, {"content-type": "text/csv"}), 200, b"x", {"content-type": "text/csv"}),
+        ((Response("y", 200, {"x-a": "b"}), 202, {"x-c": "d"}), 202, b"y", {"x-a": "b", "x-c": "d"}),
+    ],
+)
+def test_a_tuple_is_body_status_and_fields(value: Any, status: int, body: bytes, fields: dict[str, str]) -> None:
+    response = to_response(value, 299)
+    assert (response.status, response.body) == (status, body)
+    assert fields.items() <= dict(response.headers).items()
+    assert type(response.status) is int
+
+
+@pytest.mark.parametrize(
+    "value", [("x",), (), ("x", "200"), ("x", True), ("x", {"a": "b"}), ("x", 200, {}, 1), ("x", None)]
+)
+def test_another_tuple_is_a_type_error_that_says_what_is_expected(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected \(body, status\) or \(body, status, headers\)"):
+        to_response(value)
+
+
+async def coroutine() -> None:
+    """Never awaited here."""
+
+
+@pytest.mark.parametrize("value", [None, len, Response, object(), 1j, {(1, 2): 3}, Ellipsis])
+def test_what_stands_for_no_answer_is_a_type_error(value: Any) -> None:
+    with pytest.raises(TypeError):
+        to_response(value)
+
+
+def test_a_coroutine_is_no_answer() -> None:
+    waiting = coroutine()
+    with pytest.raises(TypeError, match="expected a value to answer with"):
+        to_response(waiting)
+    waiting.close()
+
+
+def test_generators_of_both_kinds_and_iterators_are_streams() -> None:
+    def plain() -> Iterator[str]:
+        yield "a"
+
+    async def waiting() -> AsyncIterator[str]:
+        yield "a"
+
+    for value in (plain(), waiting(), iter(["a"]), map(str, [1])):
+        response = to_response(value, 201)
+        assert isinstance(response, StreamingResponse)
+        assert response.stream is value
+        assert response.finish("GET") == (201, [("content-type", TEXT)], b"")
+
+
+def test_a_streaming_response_takes_any_iterable_and_a_media_type() -> None:
+    response = StreamingResponse([b"a", b"b"], 206, {"x-a": "b"}, "text/csv")
+    assert list(response.stream) == [b"a", b"b"]  # type: ignore[arg-type]  # a list's iterator
+    assert response.finish("GET") == (206, [("content-type", "text/csv"), ("x-a", "b")], b"")
+
+
+@pytest.mark.parametrize("content", ["abc", b"abc", bytearray(b"abc"), memoryview(b"abc")])
+def test_text_as_a_stream_is_a_mistake_that_is_told(content: Any) -> None:
+    with pytest.raises(TypeError, match="use Response for it"):
+        StreamingResponse(content)
+
+
+def test_what_cannot_be_iterated_is_no_stream() -> None:
+    with pytest.raises(TypeError):
+        StreamingResponse(5)  # type: ignore[arg-type]  # the mistake
+
+
+# Response
+
+
+@pytest.mark.parametrize(
+    ("response", "media_type"),
+    [
+        (Response("x"), TEXT),
+        (Response(b"x"), BYTES),
+        (Response("x", media_type="text/css"), "text/css"),
+        (Response(b"x", media_type=" text/css "), "text/css"),
+        (Own("x"), "text/csv"),
+        (Own(b"x"), "text/csv"),
+        (Own("x", media_type="text/tsv"), "text/tsv"),
+        (PlainTextResponse(b"x"), TEXT),
+        (HTMLResponse("x"), HTML),
+        (JSONResponse("x"), JSON),
+        (JSONResponse("x", media_type="application/ld+json"), "application/ld+json"),
+        (Response("x", headers={"Content-Type": "text/css"}), "text/css"),
+        (Response("x", headers={"Content-Type": "text/css"}, media_type="a/b"), "text/css"),
+    ],
+)
+def test_the_content_type_is_the_one_given_or_the_one_of_the_class(response: Response, media_type: str) -> None:
+    assert dict(response.finish("GET")[1])["content-type"] == media_type
+    assert response.headers["content-type"] == media_type
+
+
+@pytest.mark.parametrize("content", [None, 5, ["x"], object()])
+def test_a_body_that_is_neither_text_nor_bytes_is_a_type_error(content: Any) -> None:
+    with pytest.raises(TypeError, match="expected str or bytes, got"):
+        Response(content)
+
+
+def test_a_subclass_of_str_is_text() -> None:
+    assert Response(Shade.RED).body == b"red"
+
+
+def test_a_lone_surrogate_cannot_be_sent() -> None:
+    """H-22."""
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        Response("\ud800")
+    with pytest.raises(ValueError, match="lone surrogate"):
+        JSONResponse(["\ud800"])
+
+
+def test_a_value_nested_too_deeply_is_a_value_error() -> None:
+    """H-22, R70."""
+    deep: list[Any] = []
+    deep.append(deep)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        encode_json(deep)
+
+
+def test_a_status_may_be_of_the_enumeration_and_is_a_plain_int() -> None:
+    response = Response("x", HTTPStatus.CREATED)
+    assert type(response.status) is int
+    response.status = HTTPStatus.ACCEPTED
+    assert type(response.status) is int
+    assert repr(response) == "<Response 202>"
+
+
+def test_fields_that_were_touched_go_out_in_order_and_repeated_ones_stay_apart() -> None:
+    response = Response("x")
+    response.headers["X-One"] = "1"
+    response.headers.add("Set-Cookie", "a=b")
+    response.headers.add("Set-Cookie", "c=d")
+    assert response.finish("GET")[1] == [
+        ("content-type", TEXT),
+        ("x-one", "1"),
+        ("set-cookie", "a=b"),
+        ("set-cookie", "c=d"),
+        ("content-length", "1"),
+    ]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("declared", ["99", "abc", "1_0"])
+def test_the_length_of_a_whole_body_is_counted_whatever_was_declared(method: str, declared: str) -> None:
+    """W-42."""
+    fields = Response("four", headers={"content-length": declared}).finish(method)[1]
+    assert [value for name, value in fields if name == "content-length"] == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "length"), [("99", "99"), ("abc", "0"), ("\u0665".encode().decode("latin-1"), "0")]
+)
+def test_an_empty_answer_to_head_may_declare_the_length_of_get(declared: str, length: str) -> None:
+    """H-02."""
+    fields = Response(b"", headers={"content-length": declared}).finish("HEAD")[1]
+    assert [value for name, value in fields if name == "content-length"] == [length]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("headers", [None, {"content-length": "5", "etag": '"x"'}])
+def test_an_answer_that_may_have_no_body_has_neither_type_nor_length(status: int, headers: Any) -> None:
+    """H-07, W-41."""
+    sent, fields, body = Response("x", status, headers).finish("GET")
+    assert (sent, body) == (status, b"")
+    assert fields == ([] if headers is None else [("etag", '"x"')])
+
+
+def test_205_says_that_it_is_empty() -> None:
+    """H-07 (RFC 9110 §15.3.6)."""
+    assert ("content-length", "0") in Response("x", 205, {"content-length": "7"}).finish("GET")[1]
+    assert Response("x", 205).finish("GET")[2] == b""
+    assert Response("x", 205).bodyless
+    assert not Response("x", 206).bodyless
+
+
+def test_a_field_of_the_connection_is_left_out_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """W-04."""
+    caplog.set_level("DEBUG", "duoframe")
+    response = Response("x", headers={"Connection": "close", "TE": "x", "x-a": "b"})
+    assert [name for name, _ in response.finish("GET")[1]] == ["content-type", "x-a", "content-length"]
+    [record] = caplog.records
+    assert "connection, te" in record.getMessage()
+    caplog.clear()
+    Response("x", headers={"content-length": "1"}).finish("GET")
+    assert caplog.records == []
+
+
+def test_an_answer_without_a_type_sends_none() -> None:
+    class Untyped(Response):
+        media_type = None
+
+    assert Untyped(b"x").finish("GET")[1] == [("content-length", "1")]
+    assert Untyped(b"x").headers.multi_items() == []
+
+
+# Redirects
+
+
+def test_redirect_is_the_response_by_its_verb() -> None:
+    response = redirect("/login", 307)
+    assert isinstance(response, RedirectResponse)
+    assert (response.status, response.headers["location"]) == (307, "/login")
+    assert RedirectResponse("/a", headers={"x-a": "b"}).headers["x-a"] == "b"
+
+
+@pytest.mark.parametrize("status", [200, 300, 304, 305, 306, 309, 400, True, "303"])
+def test_only_a_redirect_status_redirects(status: Any) -> None:
+    with pytest.raises(ValueError, match="expected a redirect status"):
+        RedirectResponse("/", status)
+
+
+# Problem details
+
+
+def test_an_error_is_answered_by_problem_details() -> None:
+    """RFC 9457."""
+    response = problem(HTTPException(404, "no such item", {"x-a": "b"}))
+    assert response.body == b'{"type":"about:blank","title":"Not Found","status":404,"detail":"no such item"}'
+    assert (response.status, response.headers["content-type"]) == (404, "application/problem+json")
+    assert response.headers["x-a"] == "b"
+
+
+def test_an_error_without_a_detail_says_only_what_the_status_means() -> None:
+    assert problem(HTTPException(418)).body == b'{"type":"about:blank","title":"I\'m a Teapot","status":418}'
+    assert problem(HTTPException(499)).body == b'{"type":"about:blank","title":"Unknown","status":499}'
+
+
+def test_a_redirect_by_exception_has_no_body() -> None:
+    response = problem(HTTPException(302, "ignored", {"location": "/a"}))
+    assert (response.status, response.body, response.headers["location"]) == (302, b"", "/a")
+
+
+@pytest.mark.parametrize(
+    ("chunk", "data"), [("é", b"\xc3\xa9"), (b"a", b"a"), (bytearray(b"a"), b"a"), (memoryview(b"a"), b"a")]
+)
+def test_a_chunk_is_text_or_bytes(chunk: Any, data: bytes) -> None:
+    """W-44."""
+    assert chunk_bytes(chunk) == data
+    assert type(chunk_bytes(chunk)) is bytes

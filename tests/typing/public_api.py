@@ -1,0 +1,185 @@
+"""What a type checker makes of the public names, seen from a user's side: `make check` reads this, nothing runs it.
+
+Each ``type: ignore`` is a mistake that must be found: mypy complains of one that is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
+from typing import Any, NoReturn, assert_type
+from wsgiref.types import WSGIApplication
+
+from duoframe import (
+    App,
+    Converter,
+    HTMLResponse,
+    HTTPException,
+    JSONResponse,
+    Limits,
+    PlainTextResponse,
+    RedirectResponse,
+    Request,
+    Response,
+    Router,
+    StreamingResponse,
+    UploadFile,
+    abort,
+    inline,
+    redirect,
+    request,
+    url_for,
+)
+
+app = App(threads=20, max_body_size=None, limits=Limits(max_files=3), converters={"slug": Converter()}, debug=True)
+router = Router("/api", name="api", tags=["api"])
+App(threads="20")  # type: ignore[arg-type]
+App(20)  # type: ignore[call-arg]
+
+
+# A decorator gives back what it was given.
+
+
+@app.get("/hello/{name}")
+def hello(name: str) -> str:
+    return f"Hello {name}"
+
+
+@router.post("/items", status_code=201, middleware=[], stream=True)
+async def create(item: int, request: Request) -> dict[str, int]:
+    return {"item": item}
+
+
+@app.route("/view", methods=["GET"])
+class View:
+    def get(self) -> str:
+        return "x"
+
+
+assert_type(hello("Ada"), str)
+assert_type(View().get(), str)
+
+
+async def awaited() -> None:
+    assert_type(await create(1, request), dict[str, int])
+
+
+app.get(5)  # type: ignore[arg-type]
+app.include_router(router, prefix="/v1")
+app.include_router("router")  # type: ignore[arg-type]
+
+
+@app.middleware
+@inline
+def timing(request: Request) -> Generator[Response | None, Response]:
+    response = yield None
+    response.headers["x-path"] = request.path
+
+
+@app.middleware
+async def waiting(request: Request) -> AsyncGenerator[Response | None, Response]:
+    response = yield None
+    assert_type(response, Response)
+
+
+@app.errorhandler(404)
+def not_found(request: Request, error: HTTPException) -> tuple[str, int]:
+    return error.detail or "", error.status
+
+
+@app.before_request
+def before() -> None: ...
+
+
+@app.after_request
+def after(response: Response) -> Response:
+    return response
+
+
+@app.lifespan
+async def life(app: App) -> AsyncIterator[dict[str, int]]:
+    yield {"pool": 1}
+
+
+# The imported request is a Request, whatever it is at run time.
+
+assert_type(request.method, str)
+assert_type(request.path, str)
+assert_type(request.headers.get("accept"), str | None)
+assert_type(request.query.get("page", 1, type=int), int)
+assert_type(request.args.getlist("tag"), list[str])
+assert_type(request.cookies["session"], str)
+assert_type(request.body, bytes)
+assert_type(request.form["name"], str)
+assert_type(request.files["file"], UploadFile)
+assert_type(request.client, tuple[str, int | None] | None)
+assert_type(request.host, str)
+assert_type(request.path_params, dict[str, Any])
+assert_type(str(request.url), str)
+assert_type(request.url.replace(scheme="https").path, str)
+request.background(print, "x", sep="")
+request.body = b""  # type: ignore[misc]
+request.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def chunks() -> Iterable[bytes]:
+    assert_type(next(iter(request.stream)), bytes)
+    return request.stream
+
+
+async def async_chunks() -> None:
+    async for chunk in request.stream:
+        assert_type(chunk, bytes)
+
+
+# Answers
+
+assert_type(Response("x", 201, {"x-a": "b"}, "text/csv").status, int)
+assert_type(JSONResponse({"a": 1}).body, bytes)
+StreamingResponse(chunks(), headers=[("x-a", "b")])
+HTMLResponse("x")
+PlainTextResponse(b"x")
+RedirectResponse(request.url)
+assert_type(redirect("/login"), RedirectResponse)
+Response(5)  # type: ignore[arg-type]
+Response("x", "200")  # type: ignore[arg-type]
+Response("x", headers=5)  # type: ignore[arg-type]
+
+
+def refuse() -> NoReturn:
+    abort(403, "no", {"x-a": "b"})
+
+
+HTTPException("404")  # type: ignore[arg-type]
+assert_type(url_for("hello", name="Ada"), str)
+assert_type(app.url_for("hello", name="Ada"), str)
+
+
+# Both doors, as servers' own types have them
+
+
+def wsgi_server(served: WSGIApplication) -> None: ...
+
+
+Message = MutableMapping[str, Any]
+
+
+def asgi_server(
+    served: Callable[
+        [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+    ],
+) -> None: ...
+
+
+wsgi_server(app)
+wsgi_server(app.wsgi)
+asgi_server(app)
+asgi_server(app.asgi)
+
+
+async def one() -> int:
+    return 1
+
+
+assert_type(app.call(one), int)
+assert_type(app.gauges(), dict[str, int])
+assert_type(app.started, bool)
