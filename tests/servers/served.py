@@ -1,0 +1,274 @@
+"""The app that every server in this folder serves.
+
+Knows the routes that the tests ask for; must not know which server runs it. What has to be seen from outside the
+process, or from its neighbour, is a file in the directory that $SERVED_DIRECTORY names. `wire` asks, `table` starts.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from anyio import sleep
+from anyio.lowlevel import checkpoint
+
+from duoframe import App, Request, Response
+from duoframe.testing import exchange
+from duoframe.types import ASGIApp, Environ, ExcInfo, Message, Receive, Scope, Send, StartResponse, WSGIApp
+from tests.servers.table import MAX_BODY_SIZE
+
+DIRECTORY = Path(os.environ["SERVED_DIRECTORY"])
+DEADLINE = 20.0
+POLL = 0.01
+THREADS = 64
+
+app = App(threads=THREADS, max_body_size=MAX_BODY_SIZE)
+mark: ContextVar[str | None] = ContextVar("mark", default=None)
+
+
+def note(place: str) -> None:
+    """Leave one file in `place`, to be counted by this or another process."""
+    folder = DIRECTORY / place
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / uuid.uuid4().hex).touch()
+
+
+def count(place: str) -> int:
+    folder = DIRECTORY / place
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def wait_for(number: int, place: str) -> int:
+    """Wait until `number` files lie in `place`, or the deadline has passed; gives how many do."""
+    deadline = time.monotonic() + DEADLINE
+    while (found := count(place)) < number and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return found
+
+
+def name_wsgi(inner: WSGIApp) -> WSGIApp:
+    """Put the door's name on each answer, as a middleware of the server's own protocol does."""
+
+    def wrapped(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None) -> Any:
+            return start_response(status, [*headers, ("x-door", "wsgi")], exc_info)
+
+        return inner(environ, start)
+
+    return wrapped
+
+
+def name_asgi(inner: ASGIApp) -> ASGIApp:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"x-door", b"asgi")]}
+            await send(message)
+
+        await inner(scope, receive, named)
+
+    return wrapped
+
+
+app.wrap_wsgi(name_wsgi)
+app.wrap_asgi(name_asgi)
+
+
+@app.lifespan
+def lifespan(app: App) -> Iterator[None]:
+    note(f"started/{os.getpid()}-def")
+    yield
+    note(f"stopped/{os.getpid()}-def")
+
+
+@app.lifespan
+async def lifespan_later(app: App) -> AsyncIterator[None]:
+    note(f"started/{os.getpid()}-async")
+    yield
+    note(f"stopped/{os.getpid()}-async")
+
+
+@app.get("/lifespan")
+def lifespan_of_this_process() -> dict[str, int]:
+    return {colour: count(f"started/{os.getpid()}-{colour}") for colour in ("def", "async")}
+
+
+@app.get("/hello/{name}")
+def hello(name: str) -> str:
+    return f"Hello {name}"
+
+
+@app.get("/later/{n:int}")
+async def later(n: int) -> dict[str, int]:
+    await checkpoint()
+    return {"n": n}
+
+
+@app.post("/items")
+def create(request: Request) -> tuple[dict[str, Any], int, dict[str, str]]:
+    return {"got": request.json}, 201, {"x-made": "here"}
+
+
+@app.post("/async/items")
+async def create_later(request: Request) -> tuple[dict[str, Any], int, dict[str, str]]:
+    return {"got": request.json}, 201, {"x-made": "here"}
+
+
+@app.get("/files/{rest:path}")
+def rest_of_path(rest: str) -> str:
+    return rest
+
+
+@app.get("/query")
+def query(request: Request) -> dict[str, list[str]]:
+    return {name: request.query.getlist(name) for name in request.query}
+
+
+@app.get("/folder/")
+def folder() -> str:
+    return "folder"
+
+
+@app.get("/empty")
+def empty() -> bytes:
+    return b""
+
+
+@app.get("/stream")
+def stream() -> Iterator[str]:
+    yield from ("one ", "two ", "thrée")
+
+
+@app.get("/async/stream")
+async def stream_later() -> AsyncIterator[str]:
+    for part in ("one ", "two ", "thrée"):
+        await checkpoint()
+        yield part
+
+
+@app.post("/size")
+def size(request: Request) -> dict[str, int]:
+    return {"size": len(request.body)}
+
+
+@app.post("/upload", stream=True)
+def upload(request: Request) -> dict[str, int]:
+    return {"size": sum(len(chunk) for chunk in request.stream)}
+
+
+@app.post("/async/upload", stream=True)
+async def upload_later(request: Request) -> dict[str, int]:
+    total = 0
+    async for chunk in request.stream:
+        total += len(chunk)
+    return {"size": total}
+
+
+@app.post("/ignored", stream=True)
+def ignored() -> str:
+    """Answer without a look at the body, after the server has had time to fill its buffers with it."""
+    time.sleep(5 * POLL)
+    return "ignored"
+
+
+@app.get("/raise")
+def fail() -> str:
+    raise RuntimeError("only the log may say this")
+
+
+@app.get("/async/raise")
+async def fail_later() -> str:
+    raise RuntimeError("only the log may say this")
+
+
+@app.get("/header/{kind}")
+def bad_header(kind: str) -> Response:
+    value = {"break": "a\r\nx-injected: b", "euro": "€", "nul": "a\0b"}[kind]
+    return Response(b"never sent", headers={"x-bad": value})
+
+
+@app.get("/async/header")
+async def bad_header_later() -> tuple[str, int, dict[str, str]]:
+    return "never sent", 200, {"x-bad": "a\r\nx-injected: b"}
+
+
+@app.get("/endless/{token}")
+def endless(token: str) -> Iterator[bytes]:
+    try:
+        while True:
+            yield b"on and on " * 100
+            time.sleep(POLL)
+    finally:
+        note(f"closed/{token}")
+
+
+@app.get("/async/endless/{token}")
+async def endless_later(token: str) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            yield b"on and on " * 100
+            await sleep(POLL)
+    finally:
+        note(f"closed/{token}")
+
+
+@app.get("/closed/{token}")
+def closed(token: str) -> dict[str, int]:
+    """How often the endless stream of that name was closed; waits for the first time."""
+    return {"closed": wait_for(1, f"closed/{token}")}
+
+
+@app.get("/meet/{place}/{guests:int}")
+def meet(place: str, guests: int) -> dict[str, bool]:
+    """Answer once `guests` requests are here at one time."""
+    note(f"meet/{place}")
+    return {"met": wait_for(guests, f"meet/{place}") >= guests}
+
+
+@app.get("/async/meet/{place}/{guests:int}")
+async def meet_later(place: str, guests: int) -> dict[str, bool]:
+    note(f"meet/{place}")
+    deadline = time.monotonic() + DEADLINE
+    while count(f"meet/{place}") < guests and time.monotonic() < deadline:  # noqa: ASYNC110  guests may be in other processes
+        await sleep(POLL)
+    return {"met": count(f"meet/{place}") >= guests}
+
+
+@app.get("/context/{value}")
+def context(value: str) -> list[str | None]:
+    before = mark.get()
+    mark.set(value)
+    time.sleep(POLL)
+    return [before, mark.get()]
+
+
+@app.get("/async/context/{value}")
+async def context_later(value: str) -> list[str | None]:
+    before = mark.get()
+    mark.set(value)
+    await sleep(POLL)
+    return [before, mark.get()]
+
+
+@app.get("/work")
+def work() -> str:
+    """A second of work, begun before the server is told to stop and ended after."""
+    note("work")
+    time.sleep(1)
+    return "done"
+
+
+@app.get("/async/work")
+async def work_later() -> str:
+    note("work")
+    await sleep(1)
+    return "done"
+
+
+if "SERVED_EARLY" in os.environ:  # what a gunicorn master does when its configuration touches the app before it forks
+    early = exchange(app, "wsgi", "GET", b"/later/0")
+    if early.status != 200:
+        raise RuntimeError(f"the master got {early.status} for GET /later/0")

@@ -1,0 +1,146 @@
+"""The examples on real servers; the one behind `make run` leaves no process and no port behind, however it ends."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.process import DEADLINE, ROOT, Server, free_port, running
+from tests.servers.table import Setup
+from tests.servers.wire import exchange, request
+
+RUN = ROOT / "examples" / "hello" / "run.py"
+
+
+class Runner:
+    """`run.py` on two free ports, its output in a file."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.wsgi, self.asgi = free_port(), free_port()
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        command = [sys.executable, str(RUN), "--wsgi-port", str(self.wsgi), "--asgi-port", str(self.asgi)]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def wait_for_invitation(self) -> list[str]:
+        """The two addresses it says to try."""
+        deadline = time.monotonic() + DEADLINE
+        while len(urls := re.findall(r"curl http://(\S+)", self.output())) < 2:
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.05)
+        return urls
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def processes(self, name: str) -> list[int]:
+        """The processes of the server of that name, by this run's port on their command lines."""
+        port = {"gunicorn": self.wsgi, "uvicorn": self.asgi}[name]
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue  # ended in the meantime
+            if name.encode() in words and any(word.endswith(str(port).encode()) for word in words):
+                found.append(int(folder.name))
+        return sorted(found)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    runner = Runner(tmp_path / "log")
+    yield runner
+    if runner.process.poll() is None:
+        runner.process.terminate()
+    runner.process.wait(DEADLINE)
+    assert runner.processes("gunicorn") + runner.processes("uvicorn") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_serves_one_object_by_two_servers_until_a_signal(runner: Runner, number: signal.Signals) -> None:
+    runner.start()
+    first, second = runner.wait_for_invitation()
+    assert [first, second] == [f"127.0.0.1:{runner.wsgi}/hello/Ada", f"127.0.0.1:{runner.asgi}/later/42"]
+    for port in (runner.wsgi, runner.asgi):
+        assert exchange(port, request("GET", "/hello/Ada")).body == b"Hello Ada\n"
+        assert exchange(port, request("GET", "/later/42")).json() == {"n": 42}
+    runner.process.send_signal(number)
+    assert runner.process.wait(DEADLINE) == 0
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
+def test_run_stops_and_says_which_server_ended_by_itself(runner: Runner, name: str) -> None:
+    runner.start()
+    runner.wait_for_invitation()
+    os.kill(runner.processes(name)[0], signal.SIGKILL)
+    assert runner.process.wait(DEADLINE) == 1
+    assert f"{name} on port" in runner.output().splitlines()[-1]
+
+
+def test_run_says_in_one_line_that_a_port_is_taken(runner: Runner) -> None:
+    with socket.create_server(("127.0.0.1", runner.asgi)):
+        runner.start()
+        assert runner.process.wait(DEADLINE) == 1
+    assert runner.output().splitlines() == [f"cannot listen on 127.0.0.1:{runner.asgi}: Address already in use"]
+
+
+SERVERS = {
+    "gunicorn": "gunicorn --no-control-socket --bind 127.0.0.1:{port} --threads 4",
+    "uvicorn": "uvicorn --port {port}",
+}
+
+
+@pytest.fixture(params=SERVERS)
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], AbstractContextManager[Server]]:
+    """An example by its folder's name, under one of the two servers."""
+    return lambda example: running(
+        Setup(example, "wsgi", f"{SERVERS[request.param]} examples.{example}.app:app"), tmp_path
+    )
+
+
+def test_the_guest_book_takes_entries_and_shows_them(served: Callable[[str], AbstractContextManager[Server]]) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with served("flask_like") as server:
+        signed = exchange(server.port, request("POST", "/entries", b"text=%3Cb%3Ecaf%C3%A9", form))
+        assert (signed.status, signed.header("location")) == (303, "/entries/0")
+        entry = exchange(server.port, request("GET", "/entries/0"))
+        assert "<p>&lt;b&gt;café</p>".encode() in entry.body
+        assert entry.header("x-frame-options") == "DENY"
+        assert b'<a href="/entries/0">' in exchange(server.port, request("GET", "/")).body
+        assert exchange(server.port, request("POST", "/entries", b"text=+", form)).status == 400
+        missing = exchange(server.port, request("GET", "/entries/1"))
+        assert (missing.status, missing.header("content-type")) == (404, "text/html; charset=utf-8")
+
+
+def test_the_stock_list_keeps_items(served: Callable[[str], AbstractContextManager[Server]]) -> None:
+    as_json = {"Content-Type": "application/json"}
+    with served("fastapi_like") as server:
+
+        def ask(method: str, target: str, body: bytes | None = None) -> tuple[int, Any]:
+            answer = exchange(server.port, request(method, f"/api{target}", body, as_json))
+            return answer.status, answer.json() if answer.body else None
+
+        pear = {"number": 1, "name": "pear", "price": 1.5}
+        assert ask("POST", "/items", b'{"name": "pear", "price": 1.5}') == (201, pear)
+        assert ask("GET", "/items/1") == (200, pear)
+        assert ask("POST", "/items", b'{"name": "pear"}')[0] == 422
+        assert ask("POST", "/items", b'{"name": ')[0] == 400
+        assert ask("PUT", "/items/1", b'{"name": "pear", "price": 2}') == (200, pear | {"price": 2})
+        assert ask("GET", "/items?limit=5") == (200, [pear | {"price": 2}])
+        assert ask("GET", "/items.ndjson") == (200, pear | {"price": 2})
+        assert ask("DELETE", "/items/1") == (204, None)
+        assert ask("GET", "/items/1")[0] == 404
