@@ -183,13 +183,17 @@ class Call:
         headers = []
         for name, value in fields:
             headers.append((name.encode("latin-1"), value.encode("latin-1")))  # before 3.12 a comprehension is a call
-        if self.incoming is not None and not self.incoming.ended and self.request.http_version[:1] == "1":
+        unread = self.incoming is not None and not self.incoming.ended
+        if unread and self.request.http_version[:1] == "1":
             headers.append((b"connection", b"close"))  # what was not read must not pass for the next request
         self.started = True
         more = chunk is not None
         try:
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": chunk if more else content, "more_body": more})
+            if unread:
+                await self._more(chunk or content, more)
+            else:
+                await self._send({"type": "http.response.body", "body": chunk if more else content, "more_body": more})
         except OSError as error:  # HTTP spec 2.4
             raise ClientDisconnect(_LEFT) from error
 
@@ -256,14 +260,25 @@ class Call:
         elif error is None and self.interruptions and self._rest is not None and not self._rest.shield:
             import anyio
 
+            self.runtime.loop.absorb()
             self._rest.shield = True
             self._rest.deadline = anyio.current_time() + self.request.app.grace
 
     async def _more(self, chunk: bytes, more: bool) -> None:
+        """Send a chunk of the body; with the last one, take away what was not read of the request.
+
+        A server with a full queue of it (hypercorn) would wait for that, and this call for the server.
+        """
+        incoming, drain = self.incoming, None
+        if not more and incoming is not None and not incoming.ended:
+            drain = self.runtime.loop.spawn(incoming.discard())
         try:
             await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
         except OSError as error:
             raise ClientDisconnect(_LEFT) from error
+        finally:
+            if drain is not None:
+                drain.cancel()
 
 
 _LEFT = "the client left before its answer was complete"

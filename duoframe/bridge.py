@@ -108,6 +108,9 @@ class Loop(Protocol):
     def cancellations(self) -> int:
         """How many cancellations of the running task are in force, as far as the loop counts them."""
 
+    def absorb(self) -> None:
+        """Have the running task clean up as if it had not been cancelled; what has been raised goes on its way."""
+
 
 class Cancellable(Protocol):
     """What `Loop.spawn` gives."""
@@ -138,6 +141,12 @@ class AsyncioLoop:
     def cancellations(self) -> int:
         task = asyncio.current_task()
         return 0 if task is None else task.cancelling()
+
+    def absorb(self) -> None:
+        task = asyncio.current_task()
+        # anyio's scopes and asyncio's time-outs inside the clean-up would take the count for a cancellation of theirs.
+        while task is not None and task.cancelling():
+            task.uncancel()
 
 
 class TrioLoop:
@@ -185,6 +194,9 @@ class TrioLoop:
 
     def cancellations(self) -> int:
         return int(self._trio.current_effective_deadline() == -math.inf)
+
+    def absorb(self) -> None:
+        """Nothing to do: trio's cancellations belong to scopes, not to tasks."""
 
 
 class TrioWaiter:
@@ -297,13 +309,16 @@ class Drive:
                     value = yield from self._hopper.hop(waiting, self).__await__()  # type: ignore[union-attr]  # for a plan
                 else:
                     value = yield waiting
-                    if value is not None:  # trio's outcome, which may be an error: trio throws nothing
-                        told = self._tell(getattr(value, "error", None))
+                    if value is not None and (sent := getattr(value, "error", None)) is not None:
+                        told = self._tell(sent)  # trio throws nothing: it sends what the coroutine is to raise
+                        del sent
             except Left as left:
                 raise left.cancelled from None
             except BaseException as raised:
                 error = raised
                 told = self._tell(raised)
+            finally:
+                waiting = None  # as above: an error may be among the arguments of a hop
 
     def _tell(self, error: BaseException | None) -> bool:
         if self._interrupted is not None:

@@ -169,6 +169,8 @@ async def close_stream(stream: Any, request: Request) -> None:
             await stream.aclose()
         elif hasattr(stream, "close"):
             await Hop(stream.close)
+    except ClientDisconnect:
+        pass  # it was reading what the client sends
     except Exception:
         logger.exception("error while the stream of %r was closed", request)
 

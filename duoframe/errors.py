@@ -16,7 +16,7 @@ class HTTPException(Exception):
     """
 
     def __init__(self, status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        if isinstance(status, bool) or not isinstance(status, int) or not 300 <= status <= 599:
+        if not isinstance(status, int) or not 300 <= status <= 599:
             raise ValueError(f"expected a status from 300 to 599, got {status!r}")
         super().__init__(status, detail)
         self.status = int(status)

@@ -89,6 +89,10 @@ def read_request(app: Any, runtime: Runtime, scope: Scope) -> tuple[Request, Len
     return request, length
 
 
+DISCARD_AFTER = 0.05
+"""Seconds that a server may take over the last message of an answer before what it holds of the request is taken."""
+
+
 class Incoming:
     """The body of one request, taken from ``receive``.
 
@@ -157,6 +161,23 @@ class Incoming:
         await self._event()
         await anyio.sleep_forever()  # a server that goes on with the body tells nothing of its client
 
+    async def discard(self) -> None:
+        """After `DISCARD_AFTER`, take whatever still comes, until the client has left or somebody cancels this."""
+        import anyio
+
+        await anyio.sleep(DISCARD_AFTER)
+        turn = self._turn
+        if turn is not None:
+            await turn.acquire()
+        try:
+            while True:
+                await self._event()
+        except Exception:
+            return  # the answer has been made: nothing here can change it
+        finally:
+            if turn is not None:
+                turn.release()
+
     def close(self) -> None:
         """Let whoever still reads know that the exchange is over, as if the client had left."""
         self._gone = True
@@ -207,7 +228,10 @@ async def take_in(
                 await runtime.threads.call(body.feed, chunk)
             else:
                 body.feed(chunk)
-        body.finish()
+        if body.touches_disk:
+            await runtime.threads.call(body.finish)
+        else:
+            body.finish()
     except BaseException as refusal:
         if body is not None:
             body.close()

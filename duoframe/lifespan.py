@@ -137,6 +137,7 @@ class Lifespan:
                     await stop()
                 finally:
                     self._scope.shield = True
+                    runtime.loop.absorb()
                     await runtime.idle(self._app.grace)
                     self._down()
                     await Drive(self._leave(), context, admission)
@@ -144,7 +145,7 @@ class Lifespan:
                 raise TimeoutError(f"lifespans had not ended {self._app.grace:g} seconds after they were told to")
         finally:
             self.loop = self._scope = self._stop = None
-            admission.leave()
+            admission.conclude(bool)
 
     async def stay(self, runtime: Runtime, started: Future[None]) -> None:
         """`live` until `stop`, in a task that nobody awaits."""
@@ -220,6 +221,7 @@ class Lifespan:
         if self._scope is not None:
             import anyio
 
+            self.loop.absorb()  # type: ignore[union-attr]  # where there is a scope there is a loop
             self._scope.shield = True
             self._scope.deadline = anyio.current_time() + self._app.grace
         failed: BaseException | None = None
@@ -241,7 +243,7 @@ class Lifespan:
 async def _next(generator: Any, piece: Piece) -> Any:
     if piece.colour is Colour.ASYNC:
         return await anext(generator, _END)
-    return await Hop(next, generator, _END)
+    return await Hop(next, generator, _END, leave=True)
 
 
 def release(loop: Loop, waiter: Any) -> None:

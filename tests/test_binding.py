@@ -181,6 +181,13 @@ def test_handlers_of_every_kind_are_bound(ask: Ask, app: App) -> None:
     def curried(greeting: str, name: str) -> str:
         return f"{greeting} {name}"
 
+    def lone(request: Request) -> str:
+        return f"keywords {request.path_params['name']}"
+
+    @functools.wraps(lone)
+    def keywords(**kwargs: Any) -> Any:
+        return lone(**kwargs)
+
     async def hidden(name: str) -> str:
         return f"hidden {name}"
 
@@ -194,9 +201,10 @@ def test_handlers_of_every_kind_are_bound(ask: Ask, app: App) -> None:
     app.get("/static/{name}")(Callable_.static)
     app.get("/partial/{name}")(functools.partial(curried, "partial"))
     app.get("/hidden/{name}")(hiding)
+    app.get("/keywords/{name}")(keywords)
     app.get("/lambda/{name}")(lambda name: f"lambda {name}")
     assert ask(app, "GET", b"/object/x").body == b"object x /object/x"
-    for kind in (b"method", b"class", b"static", b"partial", b"hidden", b"lambda"):
+    for kind in (b"method", b"class", b"static", b"partial", b"keywords", b"hidden", b"lambda"):
         assert ask(app, "GET", b"/" + kind + b"/x").body == kind + b" x"
 
 

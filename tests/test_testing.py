@@ -1324,8 +1324,7 @@ def test_what_the_app_sees_can_be_edited(site: Site, door: Door) -> None:
 
 
 def test_the_environ_is_one_the_validator_has_nothing_to_say_about() -> None:
-    # typeshed's start_response also takes three Nones for exc_info.
-    plain = Client(validator(text_wsgi), "wsgi", headers={"x-y": "z"})  # type: ignore[arg-type]
+    plain = Client(validator(text_wsgi), "wsgi", headers={"x-y": "z"})
     assert plain.post("/é", params={"a": "b"}, content=b"x").text == "x"
     plain.close()
 
@@ -1549,6 +1548,7 @@ def exc_info() -> ExcInfo:
     kind, error, trace = sys.exc_info()
     assert kind is not None
     assert error is not None
+    assert trace is not None
     return kind, error, trace
 
 

@@ -1726,6 +1726,41 @@ def test_a_client_that_leaves_closes_an_async_generator_that_waits_for_it_and_it
     assert seen == ["closed"]
 
 
+def test_what_a_thread_is_still_inside_of_is_released_when_it_returns(app: App) -> None:
+    """W-51, A-23: no thread can be stopped, so the server is not kept waiting for this one."""
+    inside, release = threading.Event(), threading.Event()
+    requests: list[Request] = []
+    seen: list[str] = []
+
+    def chunks() -> Iterator[str]:
+        try:
+            yield "x"
+            inside.set()
+            release.wait(DEADLINE)
+            yield "y"
+        finally:
+            seen.append("closed")
+
+    @app.get("/")
+    async def handler(request: Request) -> Response:
+        requests.append(request)
+        request.background(seen.append, "background")
+        return StreamingResponse(chunks())
+
+    called = Called(app)
+    assert next(called.iterable) == b"x"
+    assert inside.wait(DEADLINE)
+    called.close()
+    assert seen == []
+    assert app.gauges()["left"] == 1
+    assert requests[0].headers.get("x") is None  # it is not over
+    release.set()
+    until(lambda: seen == ["closed", "background"], "it was not released")
+    assert app.gauges()["left"] == 0
+    with pytest.raises(RuntimeError, match="the request is over"):
+        requests[0]._source.facts(None)
+
+
 def test_an_answer_that_does_not_end_is_waited_for_within_the_grace_period(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:

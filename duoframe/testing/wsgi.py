@@ -132,11 +132,12 @@ class WSGIAnswer:
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
         if exc_info is not None:
+            error = exc_info[1]
             try:
-                if self.outcome.started:
-                    raise exc_info[1].with_traceback(exc_info[2])
+                if self.outcome.started and error is not None:
+                    raise error.with_traceback(exc_info[2])
             finally:
-                exc_info = None  # The traceback holds this frame: without this, the two would keep each other alive.
+                exc_info = error = None  # The traceback holds this frame: without this, the two would keep each other alive.
         elif self._responded:
             raise ProtocolError("start_response was called twice without exc_info")
         code, _, reason = status.partition(" ")

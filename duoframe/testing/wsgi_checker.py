@@ -36,7 +36,7 @@ class _Watch:
         self._violation: ProtocolError | None = None
         tame = {**_TAME, "wsgi.input": environ["wsgi.input"], "wsgi.errors": environ["wsgi.errors"]}
         with self._telling():
-            validated: Any = validate.validator(self._call)  # type: ignore[arg-type]  # its exc_info may be three Nones
+            validated: Any = validate.validator(self._call)
             self._chunks = validated(tame, self._responding)
 
     def __iter__(self) -> Iterator[bytes]:
