@@ -46,6 +46,9 @@ SOURCE = ScopeSource()
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
+DISCARD_AFTER = 0.05
+"""Seconds that a server may take over the last message of an answer before what it holds of the request is taken."""
+
 Length = int | None | HTTPException
 """Bytes of a body; None where only its messages tell, and an exception where what was said of it is malformed."""
 
@@ -87,10 +90,6 @@ def read_request(app: Any, runtime: Runtime, scope: Scope) -> tuple[Request, Len
     elif scope.get("http_version", "1.1")[:1] != "1" and scope["method"] not in ("GET", "HEAD"):
         length = None
     return request, length
-
-
-DISCARD_AFTER = 0.05
-"""Seconds that a server may take over the last message of an answer before what it holds of the request is taken."""
 
 
 class Incoming:
@@ -152,10 +151,7 @@ class Incoming:
 
         while not self._over:
             async with self._lock():
-                if self._ahead is None and not self._over:
-                    message = await self._event()
-                    if not self.ended:
-                        self._ahead, self._room = message, anyio.Event()
+                await self._peek()
             if self._ahead is not None and not self._over:
                 await self._room.wait()
         await self._event()
@@ -166,23 +162,27 @@ class Incoming:
         import anyio
 
         await anyio.sleep(DISCARD_AFTER)
-        turn = self._turn
-        if turn is not None:
-            await turn.acquire()
         try:
-            while True:
-                await self._event()
+            async with self._lock():
+                while True:
+                    await self._event()
         except Exception:
-            return  # the answer has been made: nothing here can change it
-        finally:
-            if turn is not None:
-                turn.release()
+            pass  # the answer has been made: nothing here can change it
 
     def close(self) -> None:
         """Let whoever still reads know that the exchange is over, as if the client had left."""
         self._gone = True
         if self._reading is not None:
             self._reading.cancel()
+
+    async def _peek(self) -> None:
+        """Take one message ahead of the reader, unless one is there; drop it where there is no body to read."""
+        if self._ahead is None and not self._over:
+            message = await self._event()
+            if not self.ended:
+                import anyio
+
+                self._ahead, self._room = message, anyio.Event()
 
     def _lock(self) -> Any:
         if self._turn is None:

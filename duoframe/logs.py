@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 
@@ -39,16 +38,13 @@ class BackgroundHandler(QueueHandler):
         self._handler = handler
         self._started_in = 0
         self._background: QueueListener | None = None
-        self._starting = threading.Lock()
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def enqueue(self, record: logging.LogRecord) -> None:  # called with the handler's lock held
         if self._started_in != os.getpid():
-            with self._starting:
-                if self._started_in != os.getpid():
-                    self.queue = SimpleQueue()  # what a parent process had queued, it writes itself
-                    self._background = QueueListener(self.queue, self._handler, respect_handler_level=True)
-                    self._background.start()
-                    self._started_in = os.getpid()
+            self.queue = SimpleQueue()  # what a parent process had queued, it writes itself
+            self._background = QueueListener(self.queue, self._handler, respect_handler_level=True)
+            self._background.start()
+            self._started_in = os.getpid()
         self.queue.put_nowait(record)
 
     def close(self) -> None:

@@ -653,6 +653,104 @@ def test_a_body_past_its_limit_is_answered_at_once(
     assert line.fields.get(b"connection") == (None if version == "2" else b"close")
 
 
+def test_two_hosts_are_one_too_many(app: App, backend: str) -> None:
+    """A-40, R17."""
+    app.get("/")(lambda: "never")
+    line = played(backend, app, scope_of(headers=[(b"host", b"a"), (b"Host", b"a")]))
+    assert (line.status, line.fields[b"connection"]) == (400, b"close")
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["complete", "broken off"])
+def test_a_large_body_goes_through_the_disk(
+    app: App, backend: str, colour: Paint, broken: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A-10, A-13: written and read in threads, and no file is left when the client breaks off."""
+    app.post("/")(colour(lambda request: str(len(request.body))))
+    before = len(os.listdir("/proc/self/fd"))
+    chunk = b"x" * 300_000
+    events = [part(chunk, True) for _ in range(10)]
+    fields = [(b"content-length", b"3000000"), (b"content-type", b"text/plain")]
+    line = played(backend, app, scope_of(method="POST", headers=fields), *events, GONE if broken else part(b""))
+    assert (line.status, line.chunks) == (400, line.chunks) if broken else (200, [b"3000000"])
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before, "a file was left open")
+    assert errors(caplog) == []
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_the_empty_body_of_a_get_does_not_pass_for_its_client(app: App, backend: str, colour: Paint, size: int) -> None:
+    """A-14, A-19: servers say the end of a body that was never announced, and then what becomes of the client."""
+    ended: list[int] = []
+
+    def steps() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+        finally:
+            ended.append(1)
+
+    app.get("/")(colour(steps))
+    line = played(backend, app, scope_of(), part(b"x" * size, True), part(b"x" * size), leave_after=50)
+    assert (len(line.chunks) >= 50, ended) == (True, [1])
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+@pytest.mark.parametrize("path", ["/refused", "/ignored", "/stream"])
+def test_a_server_that_waits_for_the_body_to_be_taken_is_not_waited_for(
+    make_app: MakeApp, backend: str, colour: Paint, path: str, leaves: bool
+) -> None:
+    """H-23, A-18: hypercorn takes the end of an answer only when its queue of body messages has room."""
+    app = make_app(max_body_size=10)
+    app.post("/refused")(colour(lambda: "never"))
+    app.post("/ignored", stream=True)(colour(lambda: "ignored"))
+    app.post("/stream", stream=True)(colour(lambda: iter([b"a", b"b"])))
+
+    async def main() -> Line:
+        line = Line(*(part(b"x" * 8, True) for _ in range(20)), part(b""))
+
+        async def send(message: Message) -> None:
+            if message.get("more_body") is False:
+                await happens(lambda: not line.events, "the body was not taken")
+                if leaves:
+                    line.left.set()
+                    await happens(lambda: line.received == 22, "the disconnect was not taken")
+            await line.send(message)
+
+        with anyio.fail_after(DEADLINE):
+            await app(scope_of(path, "POST", [(b"transfer-encoding", b"chunked")]), line.receive, send)
+        await settled(app)
+        return line
+
+    line = on_loop(backend, main)
+    assert line.complete
+    assert line.status == (413 if path == "/refused" else 200)
+
+
+def test_a_body_that_arrives_slowly_is_read_while_the_answer_is_sent(app: App, backend: str) -> None:
+    """W-34, A-15: whoever comes first to a message, the reader or the watch, the reader gets it."""
+
+    @app.post("/", stream=True)
+    async def echo(request: Request) -> AsyncIterator[bytes]:
+        async for chunk in request.stream:
+            yield chunk
+
+    async def main() -> None:
+        for pause, last in ((0, 75), (1, 75), (1, 76), (5, 75), (5, 76)):
+            letters = [bytes([letter]) for letter in range(65, last)]
+            line = Line(*(part(letter, True) for letter in letters), part(b"!"))
+
+            async def receive(line: Line = line, pause: int = pause) -> Message:
+                for _ in range(pause):
+                    await checkpoint()
+                return await line.receive()
+
+            with anyio.fail_after(DEADLINE):
+                await app(scope_of(method="POST", headers=[(b"transfer-encoding", b"chunked")]), receive, line.send)
+            assert b"".join(line.chunks) == b"".join(letters) + b"!"
+            assert line.complete
+
+    on_loop(backend, main)
+
+
 # Streams that break off
 
 
@@ -995,6 +1093,21 @@ def test_an_error_before_the_start_is_one_500(ask: Ask, app: App, colour: Paint)
     answer = ask(app, "GET", b"/")
     assert (answer.status, answer.error) == (500, None)
     assert b"secret" not in answer.body
+
+
+def test_an_exit_in_a_handler_ends_no_server(
+    app: App, backend: str, colour: Paint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A-25, T-17."""
+
+    @app.get("/")
+    @colour
+    def leave() -> str:
+        sys.exit("never mind the others")
+
+    line = played(backend, app, scope_of())
+    assert line.status == 500
+    assert len(errors(caplog)) == 1
 
 
 @pytest.mark.parametrize("kind", ["def", "async def", "async def in def", "def in async def"])
@@ -1792,3 +1905,32 @@ def test_a_server_that_sends_no_lifespan_is_answered_through_the_checkers(ask: A
     app.get("/")(colour(lambda: "x"))
     assert ask(app, "GET", b"/").body == b"x"
     assert exchange(app, "asgi", "GET", b"/", spec_version="2.0").body == b"x"
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reads a chunk", "reads nothing"])
+def test_a_server_that_waits_for_the_unread_body_gets_the_answer_out(app: App, backend: str, reads: bool) -> None:
+    """A-18: one whose queue of it is full takes the last message only when there is room again, as hypercorn does."""
+
+    @app.post("/", stream=True)
+    async def ignore(request: Request) -> str:
+        if reads:
+            async for _ in request.stream:
+                break
+        return "enough"
+
+    async def main() -> Line:
+        line = Line(*[part(b"x" * 100, more=True) for _ in range(3)])
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                await happens(lambda: not line.events, "nobody took the body away")
+            await line.send(message)
+
+        with anyio.fail_after(DEADLINE):
+            await app(scope_of(method="POST", headers=[(b"content-length", b"1000")]), line.receive, send)
+        return line
+
+    line = on_loop(backend, main)
+    assert line.complete
+    assert line.chunks == [b"enough"]
+    assert line.fields[b"connection"] == b"close"

@@ -22,7 +22,7 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from duoframe import App, ConfigurationError, Request
+from duoframe import App, ConfigurationError, Request, lifespan
 from duoframe.testing import Client, checked_asgi, exchange
 from duoframe.threads import ThreadsExhaustedError
 from duoframe.types import Message
@@ -709,10 +709,11 @@ def test_a_request_that_comes_too_early_waits_and_is_told_in_the_end(
     app: App, backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """L-08: 30 seconds, here a moment; one that comes in time is answered."""
-    go = threading.Event()
+    entered, go = threading.Event(), threading.Event()
 
     @app.lifespan
     async def slow() -> AsyncIterator[None]:
+        entered.set()
         await happens(go.is_set, "nobody went on")
         yield
 
@@ -727,7 +728,7 @@ def test_a_request_that_comes_too_early_waits_and_is_told_in_the_end(
         async with anyio.create_task_group() as group:
             server = Server(app, group)
             server.say("lifespan.startup")
-            await anyio.lowlevel.checkpoint()
+            await happens(entered.is_set, "the start-up was not begun")
             with monkeypatch.context() as patched:
                 patched.setattr("duoframe.app.START_TIMEOUT", 0.02)
                 await ask()
@@ -1093,6 +1094,32 @@ def test_a_forked_process_starts_anew_and_leaves_what_it_inherited_alone(kind: s
         "own",
         "exit True True",
     ]
+
+
+def test_what_another_process_entered_is_neither_used_nor_left(app: App) -> None:
+    """L-15: what `os.fork` calls in the child, called here."""
+    events: list[str] = []
+    add(app, "def", "one", events)
+    app.startup()
+    lifespan._forget()
+    assert not app.started
+    app.shutdown()
+    gc.collect()
+    assert events == ["enter one"]
+    app.startup()
+    app.shutdown()
+    assert events == ["enter one", "enter one", "exit one"]
+
+
+def test_nobody_is_told_on_a_loop_that_has_ended(backend: str) -> None:
+    """L-08: the start-up may end later than the loop of a request that waited for it."""
+
+    async def main() -> tuple[Any, Any]:
+        loop = App().runtime().loop
+        return loop, loop.waiter()
+
+    loop, waiter = on_loop(backend, main)
+    lifespan.release(loop, waiter)
 
 
 def test_a_lifespan_without_an_app_is_forgotten() -> None:
