@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol, Self
 
 from duoframe.body import Body, Limits, UploadFile
 from duoframe.bridge import Loop
@@ -51,13 +51,23 @@ class BodyStream:
         self._read = read
         self._receive = receive
 
-    def __iter__(self) -> Iterator[bytes]:
-        while chunk := self._read():
-            yield chunk
+    # Iterators rather than generators: one that is left by `break` is nothing that an event loop has to close.
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self._receive():
-            yield chunk
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if chunk := self._read():
+            return chunk
+        raise StopIteration
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if chunk := await self._receive():
+            return chunk
+        raise StopAsyncIteration
 
 
 class Request:
