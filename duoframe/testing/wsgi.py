@@ -137,7 +137,7 @@ class WSGIAnswer:
                 if self.outcome.started and error is not None:
                     raise error.with_traceback(exc_info[2])
             finally:
-                exc_info = error = None  # The traceback holds this frame: without this, the two would keep each other alive.
+                exc_info = error = None  # no cycle of error, traceback and frame
         elif self._responded:
             raise ProtocolError("start_response was called twice without exc_info")
         code, _, reason = status.partition(" ")
