@@ -626,7 +626,6 @@ def test_an_answer_that_the_portals_own_thread_finds_dropped_holds_nothing_up(
     @app.get("/collect")
     async def collect() -> str:
         gc.collect()
-        assert seen == []
         return "collected"
 
     def handler() -> Response:
@@ -648,6 +647,8 @@ def test_an_answer_that_the_portals_own_thread_finds_dropped_holds_nothing_up(
     finally:
         gc.enable()
     until(lambda: len(seen) == 1, "the generator was not closed")
+    if kind == "def":
+        assert seen != ["duoframe-portal"]
     assert time.monotonic() - started < 30  # and not after the grace period
     assert [str(warning.message) for warning in recwarn] == []
 
