@@ -46,19 +46,21 @@ class App(Router):
     """An application for WSGI and ASGI servers: ``app = App()``, then ``gunicorn app:app`` or ``uvicorn app:app``.
 
     ``threads``: requests that may hold a worker thread at once; ``streams``: `def` streams beside them;
-    ``max_body_size``: bytes of a request body, None for no limit; ``limits``: every limit on bodies and forms;
+    ``max_body_size``: bytes of a request body, None for no limit; ``limits``: all of `Limits`, whose defaults hold;
     ``grace``: seconds that clean-up may take at the end; ``write_timeout``: seconds that a client behind an ASGI server
     may take for one chunk before it counts as gone, None for no limit (a WSGI server writes by itself, and has a limit
-    of its own); ``redirect_slashes``: answer 308 where only a last slash is
-    wrong; ``converters``: kinds of path parameters beside the built-in ones; ``debug``: log what helps development.
+    of its own); ``redirect_slashes``: answer 308 where only a last slash is wrong; ``converters``: kinds of path
+    parameters beside the built-in ones; ``debug``: log what helps development.
     """
+
+    nests = False
 
     def __init__(
         self,
         *,
         threads: int = 40,
         streams: int = 100,
-        max_body_size: int | None = 16 * 1024 * 1024,
+        max_body_size: int | EllipsisType | None = ...,
         limits: Limits | None = None,
         grace: float = 10.0,
         write_timeout: float | None = None,
@@ -79,7 +81,9 @@ class App(Router):
         self.debug = debug
         self.grace = grace
         self.write_timeout = write_timeout
-        self.limits = limits or Limits(max_body_size=max_body_size)
+        self.limits = limits or Limits()
+        if max_body_size is not ...:
+            self.limits = self.limits.replace(max_body_size=max_body_size)
         self.wsgi: WSGIApp = functools.partial(wsgi.serve, self)
         self.asgi: ASGIApp = functools.partial(asgi.serve, self)
         self.portal = Portal(threads, streams, debug)

@@ -87,6 +87,9 @@ class Router:
     ``name`` prefixes the routes' names with ``name.``, ``tags`` are added to theirs.
     """
 
+    nests = True
+    """Whether this may be included in another router."""
+
     def __init__(
         self,
         prefix: str = "",
@@ -233,6 +236,8 @@ class Router:
         """Nest a router below ``prefix``; routes registered on it later count too. Raises `ConfigurationError`."""
         if not isinstance(router, Router):
             raise ConfigurationError(f"expected a Router, got {router!r}")
+        if not router.nests:
+            raise ConfigurationError("an App cannot be nested, its lifespan and limits would be lost; nest a Router")
         if router in self._above():
             raise ConfigurationError("a router cannot include itself, nor one that it is in")
         self._check_open(router)

@@ -374,3 +374,10 @@ def test_the_proxy_of_the_running_request_reads_and_sets_its_attributes(ask: Ask
     assert repr(running) == "<request: none is running>"
     with pytest.raises(RuntimeError, match="outside a request"):
         _ = running.path
+
+
+def test_the_limit_on_bodies_may_be_said_alone_or_beside_the_others() -> None:
+    assert App().limits == Limits()
+    assert App(max_body_size=5).limits == Limits(max_body_size=5)
+    assert App(max_body_size=None, limits=Limits(max_fields=3)).limits == Limits(max_body_size=None, max_fields=3)
+    assert App(limits=Limits(max_body_size=7)).limits.max_body_size == 7

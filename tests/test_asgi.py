@@ -1631,14 +1631,14 @@ def test_who_reads_slowly_keeps_nobody_from_the_threads(make_app: MakeApp, backe
 
 def test_a_handler_that_outlives_its_call_finds_nobody_for_its_stream(app: App, backend: str) -> None:
     """A-23, T-05: the stream that a left `def` handler returns in the end is closed, and its thread is free."""
-    body = Unstarted()
+    body = Body()
     go, begun = threading.Event(), threading.Event()
 
     @app.get("/")
     def slow() -> Any:
         begun.set()
         go.wait(DEADLINE)
-        return iter(body)
+        return body.steps()
 
     @app.get("/again")
     def again() -> str:
@@ -1654,6 +1654,7 @@ def test_a_handler_that_outlives_its_call_finds_nobody_for_its_stream(app: App, 
         go.set()
         await settled(app)
         assert line.sent == []
+        assert body.begun == body.closed
         after = Line()
         await app(scope_of("/again"), after.receive, after.send)
         assert after.status == 200

@@ -27,6 +27,14 @@ def test_the_python_blocks_of_a_page_run_one_after_another(page: Path) -> None:
             value.shutdown()
 
 
+def test_every_row_that_this_version_keeps_is_named_by_a_test() -> None:
+    rows = re.findall(r"^\| ([A-Z]-\d\d)( ○)? \|", (ROOT / "docs/reference/behaviour.md").read_text(), re.MULTILINE)
+    tests = "\n".join(path.read_text() for path in Path(__file__).parent.rglob("*.py"))
+    named = set(re.findall(r"\b[A-Z]-\d\d\b", tests))
+    assert len(rows) > 300
+    assert [row for row, later in rows if not later and row not in named] == []
+
+
 def test_every_relative_link_of_a_page_leads_somewhere() -> None:
     dead = [
         f"{page.relative_to(ROOT)}: {target}"

@@ -1050,7 +1050,8 @@ def test_what_a_lifespan_sets_in_its_context_it_can_reset(app: App, opened: Open
 
 
 FORKING = """
-import os, sys
+import os, sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, of a fork beside threads: that is what is tested
 from duoframe import App
 from duoframe.testing import exchange
 app = App()
