@@ -558,9 +558,10 @@ def test_a_server_without_state_leaves_it_on_the_app(app: App, backend: str, kin
 
 
 HANGING = """
-import asyncio, sys, time
+import asyncio, signal, sys, time
 from duoframe import App
 app = App()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process begun in the background has not
 
 @app.lifespan
 {kind} hang():
