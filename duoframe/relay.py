@@ -118,6 +118,7 @@ class ToThread:
         self._put = 0
         self._taken = 0
         self._waiter: Any = None
+        self._told = False
         self._task: Cancellable | None = None
 
     def start(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
@@ -132,6 +133,7 @@ class ToThread:
                 await self._waiter
         self._waiter = None
         if self.closed:
+            self._told = True
             raise Closed
         self.end(item)
 
@@ -153,6 +155,7 @@ class ToThread:
 
     def stop(self) -> None:
         """Tell the task, from any thread, that nobody listens: by `Closed` where it puts, else by cancelling it."""
+        self.closed = True  # at once: a task that always finds room may never let the loop come to what is posted
         # By a second post, because what is cancelled before its first step never gets to say that it has ended.
         self._post(self._loop.post, self._stop)
 
@@ -187,10 +190,9 @@ class ToThread:
             self._task = None
 
     def _stop(self) -> None:
-        self.closed = True
         if self._waiter is not None:
             self._wake()
-        elif self._task is not None:
+        elif self._task is not None and not self._told:
             self._task.cancel()
 
     def _wake(self) -> None:

@@ -599,3 +599,27 @@ def test_what_is_put_for_a_loop_that_has_ended_is_refused_from_then_on(host: Hos
     held.put("dropped")
     with pytest.raises(Closed):
         held.put("refused")
+
+
+def test_what_is_told_to_stop_is_told_at_its_next_put_though_the_loop_has_had_no_time(loop: Loop) -> None:
+    """W-51: a task that always finds room never lets its loop come to what a thread has posted."""
+    reached, go = threading.Event(), threading.Event()
+    accepted: list[int] = []
+
+    async def produce() -> None:
+        await held.put(0)
+        reached.set()
+        go.wait(DEADLINE)  # the loop is held, as by one that never waits
+        for number in range(1, 1000):
+            await held.put(number)
+            accepted.append(number)
+
+    held = ToThread(loop)
+    held.start(produce)
+    assert reached.wait(DEADLINE)
+    held.stop()
+    go.set()
+    end = held.drain(DEADLINE)
+    assert isinstance(end, End)
+    assert end.error is None
+    assert accepted == []
