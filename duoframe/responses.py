@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from duoframe.datastructures import Fields, MutableHeaders, check_field
-from duoframe.errors import HTTPException, reason
+from duoframe.errors import HTTPException
 
 Stream = Iterator[Any] | AsyncIterator[Any]
 
@@ -270,13 +270,16 @@ def chunk_bytes(chunk: Any) -> bytes:
 
 
 def problem(error: HTTPException) -> Response:
-    """The plain answer to an `HTTPException`: problem details in JSON (RFC 9457), nothing for a redirect."""
+    """The plain answer to an `HTTPException`: problem details in JSON (RFC 9457), nothing for a redirect.
+
+    Raises `TypeError` or `ValueError` for members and fields that cannot be sent.
+    """
     if error.status < 400:
         return PlainTextResponse("", error.status, error.headers)
-    members = {"type": "about:blank", "title": reason(error.status), "status": error.status}
-    if error.detail:
-        members["detail"] = error.detail
-    return JSONResponse(members, error.status, error.headers, _PROBLEM)
+    members: dict[str, Any] = {"type": error.type, "title": error.title, "status": error.status}
+    members.update(detail=error.detail, instance=error.instance)
+    said = {name: value for name, value in members.items() if value}
+    return JSONResponse({**said, **(error.extensions or {})}, error.status, error.headers, _PROBLEM)
 
 
 def _iterator(content: Any) -> Stream:

@@ -355,6 +355,42 @@ def test_an_error_without_a_detail_says_only_what_the_status_means() -> None:
     assert problem(HTTPException(499)).body == b'{"type":"about:blank","title":"Unknown","status":499}'
 
 
+def test_problem_details_have_their_extension_members_at_top_level() -> None:
+    """H-21: the example of RFC 9457 §3."""
+    response = problem(
+        HTTPException(
+            403,
+            "Your current balance is 30, but that costs 50.",
+            type="https://example.com/probs/out-of-credit",
+            title="You do not have enough credit.",
+            instance="/account/12345/msgs/abc",
+            extensions={"balance": 30, "accounts": ["/account/12345", "/account/67890"]},
+        )
+    )
+    assert response.headers["content-type"] == "application/problem+json"
+    assert msgspec.json.decode(response.body) == {
+        "type": "https://example.com/probs/out-of-credit",
+        "title": "You do not have enough credit.",
+        "status": 403,
+        "detail": "Your current balance is 30, but that costs 50.",
+        "instance": "/account/12345/msgs/abc",
+        "balance": 30,
+        "accounts": ["/account/12345", "/account/67890"],
+    }
+
+
+def test_a_type_without_a_title_has_none() -> None:
+    """H-21: the reason of a status is the title of ``about:blank`` alone."""
+    assert problem(HTTPException(409, type="/stale")).body == b'{"type":"/stale","status":409}'
+
+
+@pytest.mark.parametrize(("value", "kind"), [(object(), TypeError), ("\ud800", ValueError)])
+def test_an_extension_that_is_no_json_is_refused(value: Any, kind: type[Exception]) -> None:
+    """H-21, H-22."""
+    with pytest.raises(kind):
+        problem(HTTPException(409, extensions={"more": value}))
+
+
 def test_a_redirect_by_exception_has_no_body() -> None:
     response = problem(HTTPException(302, "ignored", {"location": "/a"}))
     assert (response.status, response.body, response.headers["location"]) == (302, b"", "/a")
