@@ -22,7 +22,7 @@ PACKAGE = Path(duoframe.__file__).parent
 FLOORS = [
     ["types", "errors", "limits", "datastructures", "cookies", "bridge", "threads", "relay"],
     ["uploads", "parts", "body", "requests", "responses", "patterns", "routing"],
-    ["context", "logs", "binding"],
+    ["context", "logs", "binding", "contrib"],
     ["plan"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "wsgi", "incoming", "asgi", "router"],

@@ -1,0 +1,1 @@
+"""What many applications want and the core does without; each module is imported by who uses it, and only then."""
