@@ -18,7 +18,7 @@ from duoframe.plan import Colour, Piece, Plan, Stage, Style
 from duoframe.relay import Closed, iterate
 from duoframe.requests import Request
 from duoframe.responses import Response, chunk_bytes, problem, to_response
-from duoframe.threads import Slots, ThreadsExhaustedError
+from duoframe.threads import ThreadsExhaustedError
 
 logger = logging.getLogger("duoframe.error")
 
@@ -82,7 +82,9 @@ async def respond(plan: Plan, request: Request) -> Response:
     response: Response | None = request._answer
     error: BaseException | None = request._fault
     try:
-        if response is None and error is None:
+        if response is not None:
+            await _make_ready(request, response)  # the gate could not: it never waits
+        elif error is None:
             stages = plan.stages if plan.gate is None else plan.after_gate(len(request._entered))
             for stage in stages:  # pragma: no branch - the last one answers
                 if stage.style is Style.HOP:
@@ -208,7 +210,8 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
                 raise RuntimeError(f"middleware {piece.name} ended without a `yield`; yield once, or yield a Response")
             entered.append((generator, piece, stage.style))
             if early is not None:
-                return to_response(early)
+                response = to_response(early)
+                return response if stage is plan.gate else await _make_ready(request, response)
     if not stage.handles:
         return None
     if plan.awaits:
@@ -221,15 +224,33 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
         except GeneratorExit as error:
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
     response = plan.answer(value)
-    if response.stream is not None and request._streams is not None and not hasattr(response.stream, "__anext__"):
-        await _admit_stream(request._streams, request, response)
+    if response.stream is not None or response._headers is not None:
+        await _make_ready(request, response)
     return response
 
 
-async def _admit_stream(streams: Slots, request: Request, response: Response) -> None:
-    """Count a `def` stream among those of its event loop."""
+async def _make_ready(request: Request, response: Response) -> Response:
+    """The one place that every answer comes through, whoever gave it: a `def` stream is counted.
+
+    Where that is refused, the error takes the place of the answer, which is closed.
+    """
+    stream = response.stream
+    if stream is not None:
+        try:
+            _admit_stream(request, stream)
+        except BaseException:
+            response.stream = None
+            await close_stream(stream, request)
+            raise
+    return response
+
+
+def _admit_stream(request: Request, stream: Any) -> None:
+    """Count a `def` stream among those of its event loop, once a request. Raises `HTTPException` 503."""
+    streams = request._streams
+    if streams is None or request._holds_stream or hasattr(stream, "__anext__"):
+        return
     if not streams.take():
-        await close_stream(response.stream, request)
         raise HTTPException(503, f"all {streams.limit} streams are in use", {"retry-after": "1"})
     request._holds_stream = True
 
@@ -312,16 +333,18 @@ async def _unwind(request: Request, error: BaseException | None) -> None:
                         " or `yield` a Response"
                     ) from None
                 continue
-            if given is not None:
-                await _take(request, to_response(given))
-                error = None
-                given = await anext(generator, _END) if waits else next(generator, _END)
-            if given is not _END:
+            try:
+                if given is not None:
+                    await _take(request, await _make_ready(request, to_response(given)))
+                    error = None
+                    given = await anext(generator, _END) if waits else next(generator, _END)
+                if given is not _END:
+                    raise RuntimeError(f"middleware {piece.name} yielded once too often; `return` after its answer")
+            finally:
                 if waits:
                     await generator.aclose()
                 else:
                     generator.close()
-                raise RuntimeError(f"middleware {piece.name} yielded once too often; `return` after its answer")
     finally:
         error = None
 
@@ -366,8 +389,8 @@ async def _handled(plan: Plan, piece: Piece, request: Request, error: BaseExcept
             value = piece.call(request, error)
             if style is Style.AWAIT:
                 value = await value
-        if isinstance(value, Response | tuple):
-            return to_response(value)
-        return to_response(value, error.status if isinstance(error, HTTPException) else 500)
+        status = error.status if isinstance(error, HTTPException) else 500
+        response = to_response(value) if isinstance(value, Response | tuple) else to_response(value, status)
+        return await _make_ready(request, response)
     finally:
         error = None  # type: ignore[assignment]  # as in `respond`

@@ -1152,6 +1152,89 @@ def test_when_every_stream_is_taken_the_next_is_refused_and_closed(make_app: Mak
         assert client.get("/more").status_code == 200
 
 
+@pytest.mark.parametrize("giver", ["early", "gate", "instead", "error handler", "twice"])
+def test_a_stream_is_counted_whoever_gives_it_and_once_a_request(giver: str, make_app: MakeApp, colour: Any) -> None:
+    app = make_app(streams=1)
+    used: list[int] = []
+    made: list[Chunks] = []
+
+    def answer() -> StreamingResponse:
+        made.append(Chunks())
+        return StreamingResponse(made[-1])
+
+    def early() -> Iterator[Any]:
+        yield answer()
+
+    @inline
+    def gate() -> Iterator[Any]:
+        yield answer()
+
+    def instead() -> Iterator[Any]:
+        yield
+        yield answer()
+
+    layers: dict[str, Any] = {"early": early, "gate": gate, "instead": instead, "twice": inline(instead)}
+    if giver in layers:
+        app.middleware(layers[giver])
+
+    @app.errorhandler(418)
+    def teapot() -> StreamingResponse:
+        return answer()
+
+    @app.get("/")
+    @colour
+    def handler(request: Request) -> Any:
+        if giver == "twice":
+            return answer()
+        return "plain" if giver == "instead" else abort(418)
+
+    async def main() -> None:
+        await app.ensure_started(app.runtime())
+        streams = app.runtime().threads.streams
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                used.append(streams.used)
+                statuses.append(message["status"])
+
+        statuses: list[int] = []
+        await app(scope, anyio.sleep_forever, send)
+        assert (statuses, used, streams.used) == ([200], [1], 0)
+        assert streams.take()
+        await app(scope, anyio.sleep_forever, send)
+        assert statuses == [200, 503]
+        assert {stream.closed for stream in made} == {1}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_middleware_whose_answer_is_refused_is_closed(make_app: MakeApp, kind: str) -> None:
+    app = make_app(streams=1)
+    app.get("/held")(lambda: iter(["x", "y"]))
+    closed: list[str] = []
+
+    def instead() -> Generator[Any, Any]:
+        try:
+            yield
+            yield StreamingResponse(["x"])
+        finally:
+            closed.append("closed")
+
+    async def async_instead() -> AsyncGenerator[Any, Any]:
+        try:
+            yield
+            yield StreamingResponse(["x"])
+        finally:
+            closed.append("closed")
+
+    app.get("/", middleware=[instead if kind == "def" else async_instead])(lambda: "plain")
+    with Client(app, "asgi") as client, client.stream("GET", "/held"):
+        assert client.get("/").status_code == 503
+        assert closed == ["closed"]
+
+
 # Background work
 
 
