@@ -6,12 +6,14 @@ method, nor how a door sends. `core` makes the answers, the doors send them.
 
 from __future__ import annotations
 
+import datetime
 import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from duoframe.cookies import SameSite, cookie_field, cookie_identity
 from duoframe.datastructures import Fields, MutableHeaders, check_field
 from duoframe.errors import HTTPException
 
@@ -42,6 +44,7 @@ HOP_BY_HOP = frozenset(
 
 _NOT_OURS = HOP_BY_HOP | {"content-length"}
 _NOT_WITHOUT_BODY = _NOT_OURS | {"content-type"}
+_MANY_COOKIES = 50  # that user agents keep for a host (RFC 6265 §6.1)
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 logger = logging.getLogger("duoframe")
@@ -113,6 +116,71 @@ class Response:
         """The content-length that was set, where it is one number."""
         declared = None if self._headers is None else self._headers.get("content-length")
         return int(declared) if declared is not None and _LENGTH.match(declared) else None
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str = "",
+        *,
+        max_age: int | None = None,
+        expires: datetime.datetime | float | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = True,
+        samesite: SameSite | None = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Send a cookie (RFC 6265bis); one of the same name, domain and path is replaced.
+
+        ``value`` is any text; ``max_age``: seconds, which count before ``expires``: a datetime, naive ones in UTC, or
+        seconds of the epoch; without either the cookie goes with the browser's session. Raises `TypeError`, and
+        `ValueError` for what user agents would refuse or drop: more than 4096 bytes, ``samesite="None"`` or
+        ``partitioned`` without ``secure``, a ``__Host-`` or ``__Secure-`` name without what it promises.
+        """
+        field = cookie_field(
+            name,
+            value,
+            max_age=max_age,
+            expires=expires,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+        identity = cookie_identity(field)
+        before = self.headers.getlist("set-cookie")
+        others = [other for other in before if cookie_identity(other) != identity]
+        self.headers.pop("set-cookie")
+        self.headers.extend(("set-cookie", cookie) for cookie in (*others, field))
+        if len(before) == len(others) == _MANY_COOKIES:
+            logger.warning("%r sets more than %d cookies: user agents may drop some", self, _MANY_COOKIES)
+
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = True,
+        samesite: SameSite | None = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Have the client drop a cookie: give the path, the domain and the attributes that it was set with."""
+        self.set_cookie(
+            name,
+            max_age=0,
+            expires=0,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
 
     def finish(self, method: str) -> tuple[int, list[tuple[str, str]], bytes]:
         """What goes out to a request with this method: the status, the header fields, and the body unless a stream.
