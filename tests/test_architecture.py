@@ -20,7 +20,9 @@ from duoframe import App, inline
 PACKAGE = Path(duoframe.__file__).parent
 
 FLOORS = [
-    ["types", "errors", "limits", "datastructures", "cookies", "bridge", "threads", "relay"],
+    ["types", "errors", "limits", "datastructures", "cookies"],
+    ["conditions", "ranges", "negotiation", "disposition"],
+    ["bridge", "threads", "relay"],
     ["uploads", "parts", "body", "requests", "responses", "patterns", "routing"],
     ["context", "logs", "binding", "contrib"],
     ["plan"],

@@ -1,11 +1,9 @@
 """Header fields, multi-value mappings, URLs, state, and the parsers of query strings and cookies."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import StrEnum
-from types import FrameType
 from urllib.parse import unquote
 
 import pytest
@@ -23,31 +21,10 @@ from duoframe.datastructures import (
     parse_query,
 )
 from duoframe.errors import HTTPException
+from tests.linear import assert_linear, operations
 
 EVERY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates, too
 ANY_TEXT = st.text(EVERY_CHARACTER, max_size=40)
-
-
-def operations(work: Callable[[], object]) -> int:
-    """How many calls ``work`` makes, in Python and in C: what can be counted is not timed."""
-    count = 0
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
-def assert_linear(work: Callable[[int], Callable[[], object]], size: int) -> None:
-    first, second, third = (operations(work(size * factor)) for factor in (1, 2, 4))
-    assert second <= 2.6 * first
-    assert third <= 2.6 * second
 
 
 class TestHeaders:
