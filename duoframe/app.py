@@ -299,7 +299,7 @@ class App(Router):
         return Plan(name, [*layers, *options.pop("layers", ())], handler, errors, **options)
 
     def _route_plan(self, route: Route) -> Plan:
-        limits = self.limits
+        limits = route.limits or self.limits
         if not isinstance(route.max_body_size, EllipsisType):
             limits = limits.replace(max_body_size=route.max_body_size)
         return self._plan(

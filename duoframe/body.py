@@ -24,17 +24,20 @@ __all__ = ["Body", "Limits", "UploadFile", "content_length", "media_type"]
 class Body:
     """The body of one request: `feed` it as it arrives, `finish` it at its end, `close` it in any case.
 
-    ``content_type`` is the text of the Content-Type field, ``""`` without one; ``announced`` is the Content-Length in
-    bytes, where there is one. Constructing, feeding and finishing raise `HTTPException`: 413 past a limit, 400 for a
-    malformed form, 507 or 503 when the disk is full or no descriptor is left. A body that has raised is closed.
+    ``content_type`` and ``coding`` are the text of the Content-Type and Content-Encoding fields, ``""`` without one;
+    ``announced`` is the Content-Length in bytes, where there is one. A coded body is kept as it came, never inflated:
+    it has its bytes, and no form, files or JSON.
+
+    Constructing, feeding and finishing raise `HTTPException`: 413 past a limit, 400 for a malformed form, 507 or 503
+    when the disk is full or no descriptor is left. A body that has raised is closed.
     """
 
     __slots__ = (
-        *("_announced", "_content", "_counter", "_files", "_form", "_reader", "_spool", "_state"),
+        *("_announced", "_coding", "_content", "_counter", "_files", "_form", "_reader", "_spool", "_state"),
         *("content_type", "media_type", "parameters", "received"),
     )
 
-    def __init__(self, content_type: str, limits: Limits, announced: int | None = None) -> None:
+    def __init__(self, content_type: str, coding: str, limits: Limits, announced: int | None = None) -> None:
         if announced is not None:
             Counter(limits).count("max_body_size", announced)
         self.content_type = content_type
@@ -46,7 +49,9 @@ class Body:
         self._announced = announced
         self._counter = Counter(limits)
         self._spool = Spool(limits.spool_size)
-        self._reader = _READERS.get(self.media_type, _Reader)(self._spool, self._counter, self.parameters)
+        self._coding = coding
+        reader = _READERS.get(self.media_type, _Reader) if is_plain(coding) else _Reader
+        self._reader = reader(self._spool, self._counter, self.parameters)
         self._state: Literal["open", "complete", "closed"] = "open"
         self._content: bytes | None = None
         self._form: MultiDict[str] | None = None
@@ -96,7 +101,7 @@ class Body:
     def content(self) -> bytes:
         """The whole body. Raises `RuntimeError` for multipart, which is taken apart as it arrives."""
         self._require("complete")
-        if self.media_type == _MULTIPART:
+        if isinstance(self._reader, _MultipartReader):
             raise RuntimeError(
                 "a multipart body is not kept as bytes: its parts are in request.form and request.files; "
                 "register the route with stream=True to get the body as it arrives"
@@ -110,9 +115,11 @@ class Body:
     def form(self) -> MultiDict[str]:
         """The fields of an urlencoded or multipart body, as text; empty for any other.
 
-        Text is UTF-8, whatever a ``charset`` or a ``_charset_`` field says; what is no UTF-8 becomes U+FFFD.
+        Text is UTF-8, whatever a ``charset`` or a ``_charset_`` field says; what is no UTF-8 becomes U+FFFD. Raises
+        `HTTPException` 415 for a form with a content coding.
         """
         self._require("complete")
+        self._require_plain_form()
         if self._form is None:
             if self.media_type == _URLENCODED:
                 self._form = parse_query(self.content, max_pairs=self.received + 1)  # they were counted as they came
@@ -122,8 +129,9 @@ class Body:
 
     @property
     def files(self) -> MultiDict[UploadFile]:
-        """The files of a multipart body; empty for any other."""
+        """The files of a multipart body; empty for any other. Raises `HTTPException` 415 for a content coding."""
         self._require("complete")
+        self._require_plain_form()
         if self._files is None:
             self._files = MultiDict(self._reader.uploads)
         return self._files
@@ -132,7 +140,8 @@ class Body:
         """The body read as JSON (RFC 8259), anew at each call; of two members with one name the last counts.
 
         ``decode`` is a decoder made beforehand, as ``msgspec.json.Decoder(Item).decode``; its `ValidationError`
-        passes. Raises `HTTPException`: 400 for malformed or missing text, 415 for another media type or charset.
+        passes. Raises `HTTPException`: 400 for malformed or missing text, 415 for another media type, charset or
+        content coding.
         """
         self._require("complete")
         if not self.received:
@@ -142,7 +151,12 @@ class Body:
         charset = self.parameters.get("charset", "utf-8")
         if charset.lower() not in ("utf-8", "utf8"):
             raise HTTPException(415, f"expected JSON in UTF-8 (RFC 8259 §8.1), got charset={charset[:100]!r}")
+        require_plain(self._coding)
         return _decoded(self.content, decode)
+
+    def _require_plain_form(self) -> None:
+        if self.media_type in _READERS:
+            require_plain(self._coding)
 
     def _require(self, state: Literal["open", "complete"]) -> None:
         if self._state != state:
@@ -207,7 +221,7 @@ class _MultipartReader(_Reader):
         if self._parts is None:
             from duoframe.parts import PartReader
 
-            self._parts = PartReader(self._parameters.get("boundary", ""), self._counter.limits)
+            self._parts = PartReader(self._parameters.get("boundary", ""), self._counter)
         for event in self._parts.feed(chunk):
             if event is None:
                 self._end()
@@ -222,22 +236,11 @@ class _MultipartReader(_Reader):
 
     def _begin(self, part: Part) -> None:
         self._part, self._start, self._value = part, len(self._spool), bytearray()
-        kept = sum(len(name) + len(value) for name, value in part.headers.multi_items())
-        self._counter.count("max_form_memory", kept)
-        if part.filename is None:
-            self._counter.count("max_fields")
-            self._counter.restart("max_field_size")
-        else:
-            self._counter.count("max_files")
-            self._counter.restart("max_file_size")
 
     def _add(self, data: bytes) -> None:
         if self._part.filename is None:
-            self._counter.count("max_field_size", len(data))
-            self._counter.count("max_form_memory", len(data))
             self._value += data
         else:
-            self._counter.count("max_file_size", len(data))
             self._spool.append(data)
 
     def _end(self) -> None:
@@ -292,6 +295,18 @@ def content_length(text: str | None) -> int | None:
     if not _LENGTH.match(text):
         raise HTTPException(400, f"expected a number as Content-Length, got {text[:100]!r}")
     return int(text)
+
+
+def is_plain(coding: str) -> bool:
+    """Whether a Content-Encoding field leaves a body as it is (RFC 9110 §8.4)."""
+    return not coding or coding.strip(" \t,").lower() in ("", "identity")
+
+
+def require_plain(coding: str) -> None:
+    """Raise `HTTPException` 415 for a body with a content coding, naming what is taken (RFC 9110 §15.5.16)."""
+    if not is_plain(coding):
+        detail = f"expected a body without a content coding, got Content-Encoding: {coding[:100]!r}"
+        raise HTTPException(415, detail, {"accept-encoding": "identity"})
 
 
 def media_type(text: str) -> tuple[str, dict[str, str]]:

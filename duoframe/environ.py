@@ -64,6 +64,7 @@ class Input:
         self._read = environ["wsgi.input"].read
         self._left = length
         self._limit = limit
+        self._size = length or 0  # what was announced, or more that has come
         self._received = 0
         self._ended = length == 0
         self._awaited = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
@@ -75,6 +76,7 @@ class Input:
         Raises `ClientDisconnect` where the input ends early or fails, `HTTPException` 413 past the limit.
         """
         with self._turn:
+            self._require_within_limit()
             if self._ended:
                 return b""
             try:
@@ -89,8 +91,8 @@ class Input:
                     self._ended = True
                     raise ClientDisconnect(f"the client sent {self._left} bytes less than it announced")
             self._ended = not chunk or self._left == 0
-            if self._limit is not None and self._received > self._limit:
-                raise HTTPException(413, f"the body is larger than {self._limit} bytes")
+            self._size = max(self._size, self._received)
+            self._require_within_limit()
             return chunk
 
     def drain(self) -> None:
@@ -104,6 +106,10 @@ class Input:
                 left -= len(chunk)
         except ClientDisconnect:
             pass
+
+    def _require_within_limit(self) -> None:
+        if self._limit is not None and self._size > self._limit:
+            raise HTTPException(413, f"the body is larger than {self._limit} bytes")
 
 
 class EnvironSource:

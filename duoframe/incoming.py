@@ -13,8 +13,9 @@ from duoframe.datastructures import Headers
 from duoframe.errors import ClientDisconnect, HTTPException
 from duoframe.plan import Plan
 from duoframe.relay import call
-from duoframe.requests import BodyStream, Facts, Request
+from duoframe.requests import Facts, Request
 from duoframe.runtime import Runtime
+from duoframe.streams import BodyStream
 from duoframe.types import Message, Receive, Scope
 
 
@@ -103,6 +104,7 @@ class Incoming:
         """Whether nothing is left to read."""
         self._receive = receive
         self._limit = limit
+        self._size = length or 0  # what was announced, or more that has come
         self._received = 0
         self._over = False  # the last message of the body has come
         self._gone = False
@@ -126,6 +128,7 @@ class Incoming:
 
     async def next(self) -> bytes:
         """`read` for a caller that is alone."""
+        self._require_within_limit()
         while not self.ended:
             message = self._ahead
             if message is None:
@@ -136,8 +139,8 @@ class Incoming:
             chunk: bytes = message.get("body", b"")
             self.ended = not message.get("more_body", False)
             self._received += len(chunk)
-            if self._limit is not None and self._received > self._limit:
-                raise HTTPException(413, f"the body is larger than {self._limit} bytes")
+            self._size = max(self._size, self._received)
+            self._require_within_limit()
             if chunk:
                 return chunk
         return b""
@@ -174,6 +177,10 @@ class Incoming:
         self._gone = True
         if self._reading is not None:
             self._reading.cancel()
+
+    def _require_within_limit(self) -> None:
+        if self._limit is not None and self._size > self._limit:
+            raise HTTPException(413, f"the body is larger than {self._limit} bytes")
 
     async def _peek(self) -> None:
         """Take one message ahead of the reader, unless one is there; drop it where there is no body to read."""
@@ -216,13 +223,15 @@ async def take_in(
     request._limits = limits = plan.limits
     if plan.stream:
         incoming = Incoming(receive, length, limits.max_body_size)
-        request._stream = BodyStream(lambda: call(runtime.loop, incoming.read), incoming.read)
+        request._stream = BodyStream(
+            lambda: call(runtime.loop, incoming.read), incoming.read, *_content(request._values), limits
+        )
         request._body_unread = "the route has stream=True: walk `request.stream`"
         return plan, incoming
     incoming = Incoming(receive, length, None)
     body = None
     try:
-        body = Body(_content_type(request._values), limits, length)
+        body = Body(*_content(request._values), limits, length)
         while chunk := await incoming.next():
             if body.touches_disk:
                 await runtime.threads.call(body.feed, chunk)
@@ -252,11 +261,17 @@ def _number(announced: bytes) -> Length:
         return malformed
 
 
-def _content_type(scope: Scope) -> str:
+def _content(scope: Scope) -> tuple[str, str]:
+    """The Content-Type and Content-Encoding fields, ``""`` for one that is not there."""
+    kind: list[str] = []
+    coding: list[str] = []
     for name, value in scope["headers"]:
-        if len(name) == 12 and name.lower() == b"content-type":
-            return value.decode("latin-1")  # type: ignore[no-any-return]  # header values are bytes
-    return ""
+        size = len(name)
+        if size == 12 and name.lower() == b"content-type":
+            kind.append(value.decode("latin-1"))
+        elif size == 16 and name.lower() == b"content-encoding":
+            coding.append(value.decode("latin-1"))
+    return ",".join(kind), ",".join(coding)  # two fields make what is no media type, as under WSGI
 
 
 def _is_utf8(path: str, scope: Scope) -> bool:

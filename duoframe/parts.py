@@ -1,14 +1,14 @@
 """Multipart syntax: the parts of a ``multipart/form-data`` body, read as they arrive (RFC 7578).
 
-Knows boundaries, part headers and Content-Disposition; keeps no content and counts nothing but part headers: `body`
-does both. Brings the `multipart` package with it, so it is imported when the first multipart body arrives.
+Knows boundaries, part headers, Content-Disposition and the limits of a form; keeps no content: `body` does, and
+`streams` hands it on. Brings the `multipart` package with it, so it is imported when the first multipart body arrives.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from multipart import (  # type: ignore[import-untyped]  # a single module, which can carry no py.typed
     MultipartError,
@@ -20,7 +20,7 @@ from multipart import (  # type: ignore[import-untyped]  # a single module, whic
 
 from duoframe.datastructures import Headers
 from duoframe.errors import HTTPException
-from duoframe.limits import Limits
+from duoframe.limits import Counter
 
 
 class Part(NamedTuple):
@@ -34,17 +34,20 @@ class Part(NamedTuple):
 class PartReader:
     """Reads a multipart body chunk by chunk: for each part a `Part`, its content in `bytes`, and ``None`` at its end.
 
-    Of the limits it holds those on part headers. Raises `HTTPException`: 413 past them, 400 for everything malformed,
-    a boundary unfit for RFC 2046 §5.1.1 included.
+    It holds the limits of a form, but for that of the whole body. Raises `HTTPException`: 413 past them, 400 for
+    everything malformed, a boundary unfit for RFC 2046 §5.1.1 included.
     """
 
-    __slots__ = ("_head", "_opening", "_parser")
+    __slots__ = ("_counter", "_head", "_opening", "_parser", "_size")
 
-    def __init__(self, boundary: str, limits: Limits) -> None:
+    def __init__(self, boundary: str, counter: Counter) -> None:
         if not _BOUNDARY.match(boundary):
             raise _malformed(f"Content-Type needs a boundary of 1 to 70 characters, got {boundary[:100]!r}")
         self._opening = b"--" + boundary.encode()
         self._head: bytearray | None = bytearray()
+        self._counter = counter
+        self._size: Literal["max_field_size", "max_file_size"] = "max_field_size"
+        limits = counter.limits
         self._parser = _Parser(
             boundary,
             max_header_count=limits.max_part_headers,
@@ -68,7 +71,16 @@ class PartReader:
             return  # behind the closing delimiter, where RFC 2046 §5.1.1 has everything ignored
         try:
             for event in self._parser.parse(chunk):
-                yield _part(event.headerlist) if isinstance(event, MultipartSegment) else event
+                if isinstance(event, MultipartSegment):
+                    part = _part(event.headerlist)
+                    self._begin(part)
+                    yield part
+                    continue
+                if event is not None:
+                    self._counter.count(self._size, len(event))
+                    if self._size == "max_field_size":
+                        self._counter.count("max_form_memory", len(event))
+                yield event
         except ParserLimitReached as error:
             raise HTTPException(413, f"multipart body: {error}") from error
         except ParserError as error:
@@ -79,6 +91,14 @@ class PartReader:
         """The body has ended: `HTTPException` 400 unless its closing delimiter has been seen."""
         if not self._complete():
             raise _malformed("it ends before its closing delimiter")
+
+    def _begin(self, part: Part) -> None:
+        """Count a part, and its header section with it."""
+        kept = sum(len(name) + len(value) for name, value in part.headers.multi_items())
+        self._counter.count("max_form_memory", kept)
+        self._counter.count("max_fields" if part.filename is None else "max_files")
+        self._size = "max_field_size" if part.filename is None else "max_file_size"
+        self._counter.restart(self._size)
 
     def _complete(self) -> bool:
         try:

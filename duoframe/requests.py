@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol, Self
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from duoframe.body import Body, Limits, UploadFile
 from duoframe.bridge import Loop
 from duoframe.cookies import parse_cookies
 from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
+from duoframe.streams import BodyStream
 from duoframe.threads import Slots
 
 
@@ -38,36 +39,6 @@ class Source(Protocol):
     def headers(self, values: Any, /) -> Headers: ...
 
     def facts(self, values: Any, /) -> Facts: ...
-
-
-class BodyStream:
-    """The request body as it arrives, for ``for`` and ``async for`` alike; chunks are `bytes`.
-
-    Walking it raises `ClientDisconnect` when the client leaves before the body is complete and `HTTPException` 413
-    past the limit. A body can be walked once; what is left after a ``break`` is given to the next loop.
-    """
-
-    def __init__(self, read: Callable[[], bytes], receive: Callable[[], Awaitable[bytes]]) -> None:
-        self._read = read
-        self._receive = receive
-
-    # Iterators rather than generators: one that is left by `break` is nothing that an event loop has to close.
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> bytes:
-        if chunk := self._read():
-            return chunk
-        raise StopIteration
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if chunk := await self._receive():
-            return chunk
-        raise StopAsyncIteration
 
 
 class Request:
@@ -261,7 +232,7 @@ class Request:
         if self._body is None:
             if self._body_unread is not None:
                 raise RuntimeError(self._body_unread)
-            self._body = Body(self.headers.get("content-type", ""), self._limits or Limits())
+            self._body = Body(self.headers.get("content-type", ""), "", self._limits or Limits())
             self._body.finish()
         return self._body
 

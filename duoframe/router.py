@@ -49,6 +49,7 @@ class Route:
         middleware: Sequence[Callable[..., Any]] = (),
         stream: bool = False,
         max_body_size: int | EllipsisType | None = ...,
+        limits: Limits | None = None,
     ) -> None:
         self.path = path
         self.methods = methods
@@ -63,6 +64,9 @@ class Route:
         """Bytes, None for no limit, ``...`` for the application's."""
         if max_body_size is not ...:
             Limits(max_body_size=max_body_size)
+        if limits is not None and not isinstance(limits, Limits):
+            raise TypeError(f"expected limits=Limits(...), got {limits!r}")
+        self.limits = limits
         self.routers: tuple[Router, ...] = ()
 
     def inside(self, router: Router, prefix: str, host: str | None) -> Route:
@@ -113,7 +117,8 @@ class Router:
 
         A class with methods called ``get``, ``post`` … answers those methods; each request gets an instance.
         ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``stream`` (the body as it
-        arrives) and ``max_body_size`` (bytes, ``None`` for no limit). Raises `ConfigurationError`.
+        arrives), ``limits`` (all of `Limits`, instead of the application's) and ``max_body_size`` (bytes, ``None`` for
+        no limit). Raises `ConfigurationError`.
         """
 
         def register(handler: H) -> H:

@@ -30,10 +30,12 @@ from duoframe.core import (
 )
 from duoframe.environ import Input, body_length, open_request
 from duoframe.errors import ClientDisconnect, HTTPException, reason
+from duoframe.limits import Limits
 from duoframe.plan import Colour, Plan
 from duoframe.relay import Closed, End, ToThread
-from duoframe.requests import BodyStream, Request
+from duoframe.requests import Request
 from duoframe.responses import Response
+from duoframe.streams import BodyStream
 from duoframe.threads import Admission
 from duoframe.types import Environ, StartResponse
 
@@ -121,14 +123,14 @@ def _receive(plan: Plan, request: Request, environ: Environ) -> tuple[Plan, Inpu
     request._limits = limits = plan.limits
     if plan.stream:
         entry = Input(environ, length, limits.max_body_size)
-        request._stream = _stream(entry, request)
+        request._stream = _stream(entry, request, *_content(environ), limits)
         request._body_unread = "the route has stream=True: walk `request.stream`"
         return plan, entry
     if length == 0:
         return plan, None
     entry = Input(environ, length)
     try:
-        request._body = body = Body(environ.get("CONTENT_TYPE", ""), limits, length)
+        request._body = body = Body(*_content(environ), limits, length)
         while chunk := entry.read():
             body.feed(chunk)
         body.finish()
@@ -158,11 +160,16 @@ def _unread(environ: Environ) -> Input | None:
     return None if length == 0 else Input(environ, length)
 
 
-def _stream(entry: Input, request: Request) -> BodyStream:
+def _content(environ: Environ) -> tuple[str, str]:
+    """The Content-Type and Content-Encoding fields, ``""`` for one that is not there."""
+    return environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", "")
+
+
+def _stream(entry: Input, request: Request, content_type: str, coding: str, limits: Limits) -> BodyStream:
     async def receive() -> bytes:
         return await request.app.portal.runtime().threads.call(entry.read)  # type: ignore[no-any-return]  # bytes
 
-    return BodyStream(entry.read, receive)
+    return BodyStream(entry.read, receive, content_type, coding, limits)
 
 
 class Held(Iterator[bytes]):

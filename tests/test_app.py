@@ -283,6 +283,20 @@ def test_limits_may_be_set_one_by_one(ask: Ask, make_app: MakeApp) -> None:
     assert ask(app, "POST", b"/", body=b"abc").body == b"abc"
 
 
+def test_a_route_has_limits_of_its_own(make_app: MakeApp, ask: Ask, colour: Any) -> None:
+    """R51"""
+    app = make_app(limits=Limits(max_body_size=9, max_fields=1))
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    app.post("/app")(colour(lambda request: dict(request.form)))
+    app.post("/own", limits=Limits(max_fields=2))(colour(lambda request: dict(request.form)))
+    app.post("/both", limits=Limits(max_fields=2), max_body_size=6)(colour(lambda request: dict(request.form)))
+    statuses = {
+        target: [ask(app, "POST", target, form, body).status for body in (b"a=1", b"a=1&b=2", b"a=1&b=2&c=3")]
+        for target in (b"/app", b"/own", b"/both")
+    }
+    assert statuses == {b"/app": [200, 413, 413], b"/own": [200, 200, 413], b"/both": [200, 413, 413]}
+
+
 def test_own_converters_take_part_in_paths(ask: Ask, make_app: MakeApp, colour: Any) -> None:
     class Slug(Converter):
         pattern = "[a-z]+(?:-[a-z]+)*"

@@ -23,7 +23,7 @@ FLOORS = [
     ["types", "errors", "limits", "datastructures", "cookies"],
     ["conditions", "ranges", "negotiation", "disposition"],
     ["bridge", "threads", "relay"],
-    ["uploads", "parts", "body", "requests", "responses", "patterns", "routing"],
+    ["uploads", "parts", "body", "streams", "requests", "responses", "patterns", "routing"],
     ["context", "logs", "binding", "contrib"],
     ["plan"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],

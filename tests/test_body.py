@@ -31,7 +31,7 @@ Outcome = int | tuple[list[tuple[str, str]], list[tuple[str, str, str, bytes]]]
 
 
 def received(content_type: str, chunks: Iterable[bytes], limits: Limits | None = None) -> Body:
-    body = Body(content_type, limits or Limits())
+    body = Body(content_type, "", limits or Limits())
     for chunk in chunks:
         body.feed(chunk)
     body.finish()
@@ -249,7 +249,7 @@ class TestFeeding:
         body.close()
 
     def test_a_body_of_exactly_the_spool_size_stays_in_memory(self) -> None:
-        body = Body("", Limits(spool_size=4))
+        body = Body("", "", Limits(spool_size=4))
         touching = []
         for chunk in (b"abc", b"d", b"e"):
             body.feed(chunk)
@@ -264,21 +264,21 @@ class TestFeeding:
         exact = Limits(max_body_size=len(data))
         for chunks in ([data], bytewise(data)):
             received(content_type, chunks, exact).close()
-        body = Body(content_type, exact.replace(max_body_size=len(data) - 1), announced=1)
+        body = Body(content_type, "", exact.replace(max_body_size=len(data) - 1), announced=1)
         with pytest.raises(HTTPException) as caught:
             body.feed(data)
         assert caught.value.status == 413
 
     def test_an_announced_length_over_the_limit_is_refused_before_anything_is_read(self) -> None:
-        Body("", Limits(max_body_size=5), announced=5).close()
-        Body("", Limits(max_body_size=None), announced=10**18).close()
+        Body("", "", Limits(max_body_size=5), announced=5).close()
+        Body("", "", Limits(max_body_size=None), announced=10**18).close()
         with pytest.raises(HTTPException) as caught:
-            Body("", Limits(max_body_size=5), announced=6)
+            Body("", "", Limits(max_body_size=5), announced=6)
         assert caught.value.status == 413
 
     def test_a_body_shorter_than_announced_is_a_client_that_left(self) -> None:
         """W-30"""
-        body = Body(JSON, Limits(), announced=3)
+        body = Body(JSON, "", Limits(), announced=3)
         body.feed(b"{}")
         with pytest.raises(ClientDisconnect, match="expected a body of 3 bytes, got 2"):
             body.finish()
@@ -286,7 +286,7 @@ class TestFeeding:
             body.json()
 
     def test_nothing_can_be_read_before_the_end_or_fed_after_it(self) -> None:
-        body = Body(JSON, Limits())
+        body = Body(JSON, "", Limits())
         for read in readers(body):
             with pytest.raises(RuntimeError, match="not been received to its end"):
                 read()
@@ -299,7 +299,7 @@ class TestFeeding:
     @pytest.mark.parametrize("content_type", [JSON, URLENCODED, MULTIPART])
     def test_nothing_can_be_read_once_the_request_is_over(self, content_type: str) -> None:
         """F-18"""
-        body = Body(content_type, Limits())
+        body = Body(content_type, "", Limits())
         body.finish()
         assert not body.form
         assert not body.files
@@ -314,7 +314,7 @@ class TestFeeding:
         self, content_type: str, nothing_left: None
     ) -> None:
         """F-17, R55"""
-        body = Body(content_type, ON_DISK)
+        body = Body(content_type, "", ON_DISK)
         before = descriptors()
         for chunk in (file("a", b"x" * 100_000), b"--frontier"):
             body.feed(chunk)
@@ -352,7 +352,7 @@ class TestDisk:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tempfile, "TemporaryFile", watched)
             patch.setattr(uploads, "_BLOCK", 16)
-            body = Body(kind, Limits(spool_size=spool))
+            body = Body(kind, "", Limits(spool_size=spool))
             for chunk in chunks:
                 allowed = body.touches_disk
                 body.feed(chunk)
@@ -382,7 +382,7 @@ class TestDisk:
         data = form(file("a", b"x" * 100))
         with monkeypatch.context() as patch:
             patch.setattr(tempfile, "TemporaryFile", refuse)
-            body = Body(content_type, ON_DISK)
+            body = Body(content_type, "", ON_DISK)
             body.feed(data)
             with pytest.raises(HTTPException) as caught:
                 body.finish()
@@ -397,7 +397,7 @@ class TestDisk:
         """F-16, with a device that answers every write with ENOSPC"""
         monkeypatch.setattr(tempfile, "TemporaryFile", partial(open, "/dev/full", "w+b"))
         for size in (10, 1_000_000):
-            body = Body("", ON_DISK)
+            body = Body("", "", ON_DISK)
             body.feed(b"x" * size)
             with pytest.raises(HTTPException) as caught:
                 body.feed(b"x")
@@ -413,7 +413,7 @@ class TestDisk:
 
     def test_a_body_that_trickles_in_reaches_the_disk_once_in_64_kib(self, nothing_left: None) -> None:
         """R56: a hop into a worker thread for a handful of bytes costs more than the bytes."""
-        body = Body("", ON_DISK)
+        body = Body("", "", ON_DISK)
         touches = 0
         for _ in range(1000):
             body.feed(b"x" * 1000)
@@ -655,7 +655,7 @@ class TestEveryLimit:
     def test_a_limit_is_held_while_the_body_is_still_arriving(self) -> None:
         """R51"""
         for content_type, chunk in ((URLENCODED, b"a&"), (MULTIPART, field("a"))):
-            body = Body(content_type, Limits(max_fields=5))
+            body = Body(content_type, "", Limits(max_fields=5))
             for _ in range(5):
                 body.feed(chunk)
             with pytest.raises(HTTPException) as caught:

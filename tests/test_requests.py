@@ -360,7 +360,7 @@ def test_what_was_read_before_the_end_stays_readable() -> None:
 
 def test_the_end_closes_the_body_and_gives_the_stream_back_once() -> None:
     request = make()
-    request._body = body = Body("text/plain", Limits())
+    request._body = body = Body("text/plain", "", Limits())
     request._streams = streams = Slots(1)
     assert streams.take()
     request._holds_stream = True

@@ -446,6 +446,7 @@ def parametrised(item: int) -> str:
         (lambda app: app.get("/x", status_code="200")(plain_handler), ["plain_handler", "200 to 599"]),
         (lambda app: app.get("/x", max_body_size=-1)(plain_handler), ["plain_handler", "max_body_size", "-1"]),
         (lambda app: app.get("/x", max_body_size="1M")(plain_handler), ["plain_handler", "max_body_size"]),
+        (lambda app: app.get("/x", limits=5)(plain_handler), ["plain_handler", "limits=Limits(...)", "5"]),
         (lambda app: app.get("/x", color="red")(plain_handler), ["plain_handler", "color"]),
         (lambda app: app.get("/x", middleware=[plain_handler])(plain_handler), ["plain_handler", "yield"]),
         (lambda app: app.get("/x", host="a b")(plain_handler), ["plain_handler", "host"]),
