@@ -97,7 +97,7 @@ async def _start(app: Any, runtime: Runtime, call: Call) -> bool:
         await app.ensure_started(runtime)
     except Exception as error:
         with contextlib.suppress(ClientDisconnect):
-            await call.answer(not_started(error))
+            await call.answer(not_started(call.request, error))
         return False
     return True
 

@@ -181,15 +181,31 @@ def last_resort(request: Request, error: BaseException) -> Response:
     """The answer when even middleware could give none."""
     if isinstance(error, ThreadsExhaustedError):
         logger.error("no thread could be started for %r: %s", request, error)
-        return problem(HTTPException(503, headers={"retry-after": "1"}))
+        return _presented(request, HTTPException(503, headers={"retry-after": "1"}))
     logger.error("error while %r was answered", request, exc_info=error)
-    return problem(HTTPException(500))
+    return _presented(request, HTTPException(500), error)
 
 
-def not_started(error: BaseException) -> Response:
+def not_started(request: Request, error: BaseException) -> Response:
     """The answer while the application cannot start."""
     logger.error("the application could not start", exc_info=error)
-    return problem(HTTPException(503, "the application has not started", {"retry-after": "1"}))
+    return _presented(request, HTTPException(503, "the application has not started", {"retry-after": "1"}), error)
+
+
+def _presented(request: Request, error: HTTPException, cause: BaseException | None = None) -> Response:
+    """An error as its client prefers to read it, in debug with its ``cause``. Raises what `problem` raises."""
+    plain = problem(error)
+    try:
+        if cause is not None and request.app.debug:
+            from duoframe import debugpage
+
+            return debugpage.present(request, error, cause, plain)
+        from duoframe import errorpages
+
+        return errorpages.present(request, error, plain)
+    except Exception:
+        logger.exception("error while a page was made for %r", request)
+        return plain
 
 
 def _stepped(work: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
@@ -371,8 +387,8 @@ async def _answer_error(plan: Plan, request: Request, error: Exception) -> Respo
                 request.error = error = raised
         if isinstance(error, HTTPException):
             try:
-                return problem(error)
-            except (TypeError, ValueError) as unfit:  # a field or a detail that cannot be sent
+                return _presented(request, error)
+            except (TypeError, ValueError) as unfit:  # a field or a member that cannot be sent
                 request.error = error = unfit
         return last_resort(request, error)
     finally:

@@ -87,7 +87,8 @@ class Request:
         self._values = values
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.path!r}>"
+        path = self.path if len(self.path) <= _SHOWN else f"{self.path[:_SHOWN]}…"
+        return f"<Request {ascii(self.method)[1:-1][:_SHOWN]} {path!r}>"
 
     @property
     def headers(self) -> Headers:
@@ -258,6 +259,8 @@ class _Over:
 
 
 _OVER = _Over()
+_SHOWN = 200
+"""Characters of a method and of a path that a log record is to carry."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A comma, which RFC 3986 §3.2.2 would allow in a name, is how two Host fields come out of a WSGI server.
 _HOST = re.compile(r"(?:(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")

@@ -50,9 +50,9 @@ logger = logging.getLogger("duoframe.error")
 
 def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Answer one WSGI call for ``app``."""
-    if not app.life.up and (refusal := _start(app)) is not None:
-        return _begin(start_response, open_request(app, environ), refusal, None)
     request = open_request(app, environ)
+    if not app.life.up and (refusal := _start(app, request)) is not None:
+        return _begin(start_response, request, refusal, None)
     context = copy_context()
     answer: Answer | None = None
     entry = portal = None
@@ -85,12 +85,12 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
     return _begin(start_response, request, response, answer)
 
 
-def _start(app: Any) -> Response | None:
+def _start(app: Any, request: Request) -> Response | None:
     """Start the application before its first request; the answer when that fails."""
     try:
         app.startup()
     except Exception as error:
-        return not_started(error)
+        return not_started(request, error)
     return None
 
 

@@ -24,6 +24,7 @@ FLOORS = [
     ["conditions", "ranges", "negotiation", "disposition"],
     ["bridge", "threads", "relay"],
     ["uploads", "parts", "body", "streams", "requests", "responses", "patterns", "routing"],
+    ["peek", "tracebacks", "errorpages", "debugpage"],
     ["context", "logs", "binding", "contrib"],
     ["plan"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
