@@ -36,7 +36,7 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
         await _OTHERS.get(scope["type"], _refuse)(app, runtime, scope, receive, send)
         return
     request, length = read_request(app, runtime, scope)
-    call = Call(request, runtime, send)
+    call = Call(request, runtime, receive, send)
     if not app.life.up and not await _start(app, runtime, call):
         return
     plan = app.find(request)
@@ -83,8 +83,7 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
         call.tell_swallowed(2)
         raise
     finally:
-        if call.incoming is not None:
-            call.incoming.close()
+        call.leave()
         if call.admission is None:
             call.end()
         elif worker is None or await worker.ended():
@@ -152,8 +151,9 @@ class Call:
     an error.
     """
 
-    def __init__(self, request: Request, runtime: Runtime, send: Send) -> None:
+    def __init__(self, request: Request, runtime: Runtime, receive: Receive, send: Send) -> None:
         self.request = request
+        request._call = self
         self.runtime = runtime
         self.context = copy_context()
         self.admission: Admission | None = None
@@ -163,9 +163,12 @@ class Call:
         self.interruptions = 0
         """How often a cancellation reached the plan."""
         timeout = request.app.write_timeout
+        self._receive = receive
         self._send = send if timeout is None else partial(_send_within, timeout, send)
         self._response: Response | None = None
         self._rest: Any = None
+        self._watched = False
+        self._over = False
 
     def admit(self) -> Admission:
         """What the call holds of the worker threads."""
@@ -241,6 +244,19 @@ class Call:
         else:
             await self._more(b"", False)
 
+    def client_left(self) -> bool:
+        """Whether the client is known to have left; from the first call on, on any thread, it is watched."""
+        if not self._watched:
+            self._watched = True
+            self.runtime.loop.post(self._watch)
+        return self.incoming is not None and self.incoming.gone
+
+    def leave(self) -> None:
+        """The exchange is over: whoever still reads is told."""
+        self._over = True
+        if self.incoming is not None:
+            self.incoming.close()
+
     def tell_swallowed(self, expected: int) -> None:
         """Warn when the plan went on after ``expected`` cancellations."""
         if self.interruptions >= expected <= self.runtime.loop.cancellations():
@@ -263,6 +279,11 @@ class Call:
             self.runtime.loop.absorb()
             self._rest.shield = True
             self._rest.deadline = anyio.current_time() + self.request.app.grace
+
+    def _watch(self) -> None:
+        if not self._over:
+            self.incoming = self.incoming or Incoming(self._receive, 0, None)
+            self.incoming.watch(self.runtime.loop)
 
     async def _more(self, chunk: bytes, more: bool) -> None:
         """Send a chunk of the body; with the last one, take away what was not read of the request.

@@ -128,6 +128,10 @@ class EnvironSource:
                 pairs.append((name, value))
         return Headers(pairs)
 
+    def disconnected(self, request: Request) -> bool:
+        """Whether the client is known to have left, where the server gives a way to know."""
+        return _client_left(request._values)
+
     def facts(self, environ: Environ) -> Facts:
         """The facts; whatever a server leaves out is `None` or empty."""
         get = environ.get
@@ -143,6 +147,25 @@ class EnvironSource:
 
 
 SOURCE = EnvironSource()
+
+
+def _client_left(environ: Environ) -> bool:
+    asked = environ.get("waitress.client_disconnected")
+    if asked is not None:
+        return bool(asked())
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if connection is None:
+        return False
+    import select
+
+    poll = select.poll()
+    try:
+        # Not by peeking: what a client sent before it left would hide that it has. Only Linux knows this event; that
+        # both directions are closed is told everywhere.
+        poll.register(connection, getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True  # closed on our side already
 
 
 def _raw_path(environ: Environ) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from duoframe.body import Body, content_length
+from duoframe.bridge import Cancellable, Loop
 from duoframe.datastructures import Headers
 from duoframe.errors import ClientDisconnect, HTTPException
 from duoframe.plan import Plan
@@ -29,6 +30,10 @@ class ScopeSource:
             for name, value in scope["headers"]
             if b"_" not in name
         )
+
+    def disconnected(self, request: Request) -> bool:
+        """Whether the client is known to have left."""
+        return request._call.client_left()  # type: ignore[no-any-return]  # an asgi.Call
 
     def facts(self, scope: Scope) -> Facts:
         """The facts; whatever the specification makes optional may be missing."""
@@ -107,9 +112,12 @@ class Incoming:
         self._size = length or 0  # what was announced, or more that has come
         self._received = 0
         self._over = False  # the last message of the body has come
-        self._gone = False
+        self.gone = False
+        """Whether the client has left, as far as anybody has looked."""
         self._ahead: Message | None = None  # what `disconnect` took before anybody read it
         self._turn: Any = None
+        self._watch_turn: Any = None
+        self._watcher: Cancellable | None = None
         self._room: Any = None
         self._reading: Any = None
 
@@ -157,8 +165,14 @@ class Incoming:
                 await self._peek()
             if self._ahead is not None and not self._over:
                 await self._room.wait()
-        await self._event()
+        self._watch_turn = self._watch_turn or anyio.Lock()
+        async with self._watch_turn:  # not the reader's: what was taken ahead may still be there to read
+            await self._event()
         await anyio.sleep_forever()  # a server that goes on with the body tells nothing of its client
+
+    def watch(self, loop: Loop) -> None:
+        """On the loop: have a task look out for the client's leaving until `close`."""
+        self._watcher = loop.spawn(self._look_out())
 
     async def discard(self) -> None:
         """After `DISCARD_AFTER`, take whatever still comes, until the client has left or somebody cancels this."""
@@ -174,9 +188,17 @@ class Incoming:
 
     def close(self) -> None:
         """Let whoever still reads know that the exchange is over, as if the client had left."""
-        self._gone = True
+        self.gone = True
         if self._reading is not None:
             self._reading.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _look_out(self) -> None:
+        try:
+            await self.disconnect()
+        except Exception:
+            pass  # it has left, or the server says what nobody understands: who reads is told
 
     def _require_within_limit(self) -> None:
         if self._limit is not None and self._size > self._limit:
@@ -199,14 +221,14 @@ class Incoming:
         return self._turn
 
     async def _event(self) -> Message:
-        if not self._gone:
+        if not self.gone:
             message = await self._receive()
             if message["type"] == "http.request":
                 self._over = not message.get("more_body", False)
                 return message
             if message["type"] != "http.disconnect":
                 raise RuntimeError(f"expected http.request or http.disconnect, got {message['type']!r}")
-            self._gone = True
+            self.gone = True
         raise ClientDisconnect(_LEFT)
 
 

@@ -40,6 +40,8 @@ class Source(Protocol):
 
     def facts(self, values: Any, /) -> Facts: ...
 
+    def disconnected(self, request: Request, /) -> bool: ...
+
 
 class Request:
     """What the client asked, complete before the handler runs: nothing here has to be awaited."""
@@ -58,6 +60,7 @@ class Request:
 
     # What doors and core keep here for the length of one exchange.
     _loop: Callable[[], Loop]
+    _call: Any = None  # an asgi.Call, which stands above this floor
     _streams: Slots | None = None
     _holds_stream = False
     _entered: list[tuple[Any, Any, Any]] = []  # noqa: RUF012  # never filled: `core` gives a request its own
@@ -220,6 +223,15 @@ class Request:
             )
         return self._stream
 
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether the client is known to have left; for long work that then need not go on.
+
+        False does not say that it is there. Behind ASGI the first look has it watched from then on; behind WSGI each
+        look asks the connection, where the server gives it (gunicorn, waitress, Werkzeug), and is False elsewhere.
+        """
+        return self._source.disconnected(self)
+
     def background(self, task: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Have ``task(*args, **kwargs)``, `def` or `async def`, run once the answer has been sent.
 
@@ -240,7 +252,7 @@ class Request:
     def _end(self) -> None:
         """Let go of what the server gave and of what was received: the exchange is over."""
         self._source, self._values = _OVER, None
-        self._stream = self._answer = self.error = self._fault = self._refusal = None
+        self._call = self._stream = self._answer = self.error = self._fault = self._refusal = None
         if self._body is not None:
             self._body.close()
         if self._holds_stream and self._streams is not None:
@@ -256,6 +268,9 @@ class _Over:
 
     def facts(self, values: object, /) -> Facts:
         raise RuntimeError("the request is over: read what you need of it before the answer has been sent")
+
+    def disconnected(self, request: Request, /) -> bool:
+        raise RuntimeError("the request is over: nobody waits for it any more")
 
 
 _OVER = _Over()

@@ -857,6 +857,100 @@ def test_the_client_of_an_unread_body_is_watched_too(app: App, backend: str, pat
     on_loop(backend, main)
 
 
+class Asked:
+    """Handlers of both colours that go on until the client is known to have left."""
+
+    def __init__(self, app: App) -> None:
+        self.seen: list[Any] = []
+        self.running = threading.Event()
+
+        @app.post("/def")
+        def plain(request: Request) -> str:
+            self.seen.append(request.is_disconnected)
+            self.running.set()
+            until(lambda: request.is_disconnected, "nobody told that the client had left")
+            self.seen.append("told")
+            return "nobody reads this"
+
+        @app.post("/async")
+        async def awaited(request: Request) -> str:
+            self.seen.append(request.is_disconnected)
+            self.running.set()
+            await happens(lambda: request.is_disconnected, "nobody told that the client had left")
+            self.seen.append("told")
+            return "nobody reads this"
+
+        @app.post("/def-stream", stream=True)
+        def plain_stream(request: Request) -> str:
+            self.seen.append(list(request.stream) and request.is_disconnected)
+            self.running.set()
+            until(lambda: request.is_disconnected, "nobody told that the client had left")
+            self.seen.append("told")
+            return "nobody reads this"
+
+
+@pytest.mark.parametrize("path", ["/def", "/async", "/def-stream"])
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_a_handler_may_ask_whether_its_client_has_left(app: App, backend: str, path: str, body: bytes) -> None:
+    """The first look says no and begins to watch; nothing of it is left when the call returns."""
+    asked = Asked(app)
+
+    async def main() -> None:
+        line = Line(*[part(body)] if body else [])
+        async with anyio.create_task_group() as group:
+            length = str(len(body)).encode()
+            begin(group, app, scope_of(path, "POST", [(b"content-length", length)]), line)
+            await happens(asked.running.is_set, "the handler did not begin")
+            line.left.set()
+        assert asked.seen[-1] == "told"
+        assert not asked.seen[0]
+        await settled(app)
+
+    on_loop(backend, main)
+
+
+def test_a_watch_that_comes_after_the_end_watches_nothing(app: App, backend: str) -> None:
+    """An `@inline` handler asks, and its call is over before the loop comes to it."""
+    seen: list[bool] = []
+
+    @app.get("/")
+    @inline
+    def handler(request: Request) -> str:
+        seen.append(request.is_disconnected)
+        return "x"
+
+    async def main() -> None:
+        line = Line()
+
+        async def send(message: Message) -> None:
+            line.sent.append(message)
+
+        await app.ensure_started(app.runtime())
+        await checked_asgi(app)(scope_of(), line.receive, send)
+        await settled(app)
+        await checkpoint()
+        assert (line.chunks, line.received, seen) == ([b"x"], 0, [False])
+
+    on_loop(backend, main)
+
+
+def test_a_server_that_says_nonsense_while_its_client_is_watched_changes_nothing(app: App, backend: str) -> None:
+    lines: list[Line] = []
+
+    @app.get("/")
+    async def handler(request: Request) -> list[bool]:
+        first = request.is_disconnected
+        await happens(lambda: lines[0].received, "nobody looked")
+        return [first, request.is_disconnected]
+
+    async def main() -> None:
+        lines.append(Line({"type": "nonsense"}))
+        await app(scope_of(), lines[0].receive, lines[0].send)
+        assert lines[0].chunks == [b"[false,false]"]
+
+    on_loop(backend, main)
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_body_may_be_read_while_the_answer_is_sent(app: App, backend: str, kind: str) -> None:
     """W-34 behind this door: what the watch for the disconnect takes ahead is not lost, and order is kept."""

@@ -1281,7 +1281,7 @@ def _request() -> Request:
         def headers(self, values: object) -> Any:
             raise AssertionError
 
-        facts = headers
+        facts = disconnected = headers
 
     return Request(None, "GET", "/", b"", Nothing(), None)
 

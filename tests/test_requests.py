@@ -53,6 +53,9 @@ class Door:
         self.asked += 1
         return Facts(**self._facts)
 
+    def disconnected(self, request: Request) -> bool:
+        raise AssertionError
+
 
 def make(
     headers: dict[str, str] | None = None, *, path: str = "/a", query: bytes = b"", app: Any = None, **facts: Any
@@ -298,6 +301,24 @@ def test_a_client_that_leaves_ends_the_walk_with_client_disconnect(ask: Ask, app
     until(lambda: seen[-1:] == ["left"], "the handler was not told")
 
 
+def test_a_client_that_is_there_has_not_left(ask: Ask, app: App, colour: Any) -> None:
+    app.post("/")(colour(lambda request: [request.is_disconnected, request.body.decode(), request.is_disconnected]))
+    assert ask(app, "POST", b"/", body=b"x").body == b'[false,"x",false]'
+
+
+def test_asking_for_the_client_takes_nothing_of_a_streamed_body(ask: Ask, app: App) -> None:
+    @app.post("/", stream=True)
+    def handler(request: Request) -> bytes:
+        return b"".join(chunk for chunk in request.stream if not request.is_disconnected)
+
+    @app.post("/waiting", stream=True)
+    async def waiting(request: Request) -> bytes:
+        return b"".join([chunk async for chunk in request.stream if not request.is_disconnected])
+
+    for target in (b"/", b"/waiting"):
+        assert ask(app, "POST", target, body=iter([b"one", b"two", b"three"])).body == b"onetwothree"
+
+
 # Background work
 
 
@@ -343,7 +364,7 @@ def test_after_its_end_a_request_says_so_instead_of_reading_what_is_the_servers(
     ask(app, "POST", b"/", body=b"body")
     [request] = kept
     until(lambda: request._values is None, "the request was not let go")
-    for name in ("headers", "facts", "scheme", "client"):
+    for name in ("headers", "facts", "scheme", "client", "is_disconnected"):
         with pytest.raises(RuntimeError, match="the request is over"):
             getattr(request, name)
     with pytest.raises(RuntimeError, match="let go"):

@@ -1200,6 +1200,38 @@ def test_a_body_may_be_read_after_the_answer_has_started(app: App, kind: str) ->
         called.read()
 
 
+@pytest.mark.parametrize("name", ["gunicorn__socket", "werkzeug__socket"])
+def test_the_connection_is_asked_whether_the_client_has_left(app: App, colour: Any, name: str) -> None:
+    ours, theirs = socket.socketpair()
+    seen: list[bool] = []
+
+    def handler(request: Request) -> Any:
+        seen.append(request.is_disconnected)
+        theirs.sendall(b"a pipelined request")
+        seen.append(request.is_disconnected)
+        theirs.close()
+        seen.append(request.is_disconnected)
+        ours.close()
+        seen.append(request.is_disconnected)
+        return "x"
+
+    app.get("/")(colour(handler))
+    given: dict[str, Any] = {name: ours}
+    assert Called(app, **given).read() == b"x"
+    assert seen == [False, False, True, True]
+
+
+def test_waitress_is_asked_whether_the_client_has_left(app: App, colour: Any) -> None:
+    app.get("/")(colour(lambda request: [request.is_disconnected, request.is_disconnected]))
+    told = [True, False]
+    assert Called(app, waitress__client_disconnected=told.pop).read() == b"[false,true]"
+
+
+def test_where_the_server_gives_no_connection_nobody_is_known_to_have_left(app: App, colour: Any) -> None:
+    app.get("/")(colour(lambda request: request.is_disconnected))
+    assert Called(app).read() == b"false"
+
+
 def test_tasks_that_read_one_body_at_the_same_time_take_turns(app: App) -> None:
     """W-34: as A-15 has it behind the other door."""
     inside = 0

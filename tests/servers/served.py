@@ -221,6 +221,25 @@ def closed(token: str) -> dict[str, int]:
     return {"closed": wait_for(1, f"closed/{token}")}
 
 
+@app.get("/leaving/{token}")
+def leaving(request: Request, token: str) -> None:
+    """Go on until the client is known to have left."""
+    deadline = time.monotonic() + DEADLINE
+    note(f"running/{token}")
+    while not request.is_disconnected and time.monotonic() < deadline:
+        time.sleep(POLL)
+    note(f"left/{token}/{request.is_disconnected}")
+
+
+@app.get("/async/leaving/{token}")
+async def leaving_later(request: Request, token: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    note(f"running/{token}")
+    while not request.is_disconnected and time.monotonic() < deadline:  # noqa: ASYNC110  that is what it is for
+        await sleep(POLL)
+    note(f"left/{token}/{request.is_disconnected}")
+
+
 @app.get("/meet/{place}/{guests:int}")
 def meet(place: str, guests: int) -> dict[str, bool]:
     """Answer once `guests` requests are here at one time."""

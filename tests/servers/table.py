@@ -29,6 +29,8 @@ class Setup:
     """Whether it hands on a request body that came in chunks."""
     calls_early: bool = True
     """Whether it calls the app before the whole request body has come."""
+    tells_leaving: bool = True
+    """Whether a handler can know that its client has left."""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -36,7 +38,9 @@ GUNICORN = "gunicorn --no-control-socket --bind 127.0.0.1:{port} tests.servers.s
 UVICORN = "uvicorn --port {port} tests.servers.served:app"
 HYPERCORN = "hypercorn --bind 127.0.0.1:{port} tests.servers.served:app"
 GRANIAN = "granian --port {port} tests.servers.served:app"
-WAITRESS = "waitress-serve --listen 127.0.0.1:{port} --threads 32 tests.servers.served:app"
+WAITRESS = (
+    "waitress-serve --listen 127.0.0.1:{port} --threads 32 --channel-request-lookahead 1 tests.servers.served:app"
+)
 DAPHNE = "daphne -b 127.0.0.1 -p {port} tests.servers.served:app"
 UWSGI = (
     "uwsgi --http-socket 127.0.0.1:{port} --module tests.servers.served:app --need-app --master"
@@ -64,10 +68,18 @@ SETUPS = [
         "wsgi",
         f"{GRANIAN} --interface wsgi --blocking-threads 32",
         hooks_at_sigterm=sys.version_info >= (3, 13),  # from then on multiprocessing's children run exit functions
+        tells_leaving=False,
     ),
     Setup("waitress", "wsgi", WAITRESS, hooks_at_sigterm=False),
-    Setup("wsgiref", "wsgi", WSGIREF, hooks_at_sigterm=False, together=1, takes_chunked=False),
+    Setup("wsgiref", "wsgi", WSGIREF, hooks_at_sigterm=False, together=1, takes_chunked=False, tells_leaving=False),
     Setup("daphne", "asgi", DAPHNE, hooks_at_sigterm=False, calls_early=False),
-    Setup("uwsgi", "wsgi", UWSGI, together=1, takes_chunked=False),
-    Setup("uwsgi-threads", "wsgi", f"{UWSGI} --enable-threads --threads 64", finishes=True, takes_chunked=False),
+    Setup("uwsgi", "wsgi", UWSGI, together=1, takes_chunked=False, tells_leaving=False),
+    Setup(
+        "uwsgi-threads",
+        "wsgi",
+        f"{UWSGI} --enable-threads --threads 64",
+        finishes=True,
+        takes_chunked=False,
+        tells_leaving=False,
+    ),
 ]

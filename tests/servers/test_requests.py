@@ -189,6 +189,17 @@ def test_an_endless_stream_ends_when_its_client_leaves(server: Server, path: str
 
 
 @pytest.mark.parametrize("colour", ["", "/async"])
+def test_a_handler_can_know_that_its_client_has_left(server: Server, colour: str) -> None:
+    if not server.setup.tells_leaving:
+        pytest.skip("the server gives no way to know")
+    token = colour.strip("/") or "def"
+    with Connection(server.port) as connection:
+        connection.send(request("GET", f"{colour}/leaving/{token}"))
+        server.wait_for_notes(f"running/{token}", 1)
+    server.wait_for_notes(f"left/{token}/True", 1)
+
+
+@pytest.mark.parametrize("colour", ["", "/async"])
 def test_requests_are_under_way_together(server: Server, colour: str) -> None:
     """T-01, P-04: nobody is answered before all of them are inside a handler."""
     guests = server.setup.together
