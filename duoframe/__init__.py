@@ -4,6 +4,7 @@ from duoframe.app import App
 from duoframe.body import UploadFile
 from duoframe.context import request, url_for
 from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
+from duoframe.files import FileResponse
 from duoframe.limits import Limits
 from duoframe.patterns import Converter
 from duoframe.plan import inline
@@ -24,6 +25,7 @@ __all__ = [
     "ClientDisconnect",
     "ConfigurationError",
     "Converter",
+    "FileResponse",
     "HTMLResponse",
     "HTTPException",
     "JSONResponse",

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from duoframe.bridge import Hop, step
 from duoframe.context import current
 from duoframe.errors import ClientDisconnect, HTTPException
+from duoframe.files import FileBody
 from duoframe.plan import Colour, Piece, Plan, Stage, Style
 from duoframe.relay import Closed, iterate
 from duoframe.requests import Request
@@ -83,7 +84,7 @@ async def respond(plan: Plan, request: Request) -> Response:
     error: BaseException | None = request._fault
     try:
         if response is not None:
-            await _make_ready(request, response)  # the gate could not: it never waits
+            response = await _make_ready(request, response)  # the gate could not: it never waits
         elif error is None:
             stages = plan.stages if plan.gate is None else plan.after_gate(len(request._entered))
             for stage in stages:  # pragma: no branch - the last one answers
@@ -240,16 +241,18 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
         except GeneratorExit as error:
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
     response = plan.answer(value)
-    if response.stream is not None or response._headers is not None:
-        await _make_ready(request, response)
+    if response.opens or response.stream is not None or response._headers is not None:
+        return await _make_ready(request, response)
     return response
 
 
 async def _make_ready(request: Request, response: Response) -> Response:
-    """The one place that every answer comes through, whoever gave it: a `def` stream is counted.
+    """The one place that every answer comes through, whoever gave it: a file is opened, a `def` stream is counted.
 
-    Where that is refused, the error takes the place of the answer, which is closed.
+    Where that fails, the error takes the place of the answer, which is closed.
     """
+    if response.opens:
+        response = await Hop(response.open, request)
     stream = response.stream
     if stream is not None:
         try:
@@ -264,7 +267,7 @@ async def _make_ready(request: Request, response: Response) -> Response:
 def _admit_stream(request: Request, stream: Any) -> None:
     """Count a `def` stream among those of its event loop, once a request. Raises `HTTPException` 503."""
     streams = request._streams
-    if streams is None or request._holds_stream or hasattr(stream, "__anext__"):
+    if streams is None or request._holds_stream or hasattr(stream, "__anext__") or isinstance(stream, FileBody):
         return
     if not streams.take():
         raise HTTPException(503, f"all {streams.limit} streams are in use", {"retry-after": "1"})

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from duoframe.cookies import SameSite, cookie_field, cookie_identity
 from duoframe.datastructures import Fields, MutableHeaders, check_field
 from duoframe.errors import HTTPException
+from duoframe.requests import Request
 
 Stream = Iterator[Any] | AsyncIterator[Any]
 
@@ -62,6 +63,8 @@ class Response:
     body: bytes
     stream: Stream | None = None
     """What yields the body's chunks, where it is a stream."""
+    opens = False
+    """Whether it is what `open` gives that is sent."""
     _headers: MutableHeaders | None = None
     _media_type: str | None = None
 
@@ -181,6 +184,10 @@ class Response:
             samesite=samesite,
             partitioned=partitioned,
         )
+
+    def open(self, request: Request) -> Response:
+        """The answer with what it needs open, as the file of a `FileResponse`; may block, so no event loop calls it."""
+        return self
 
     def finish(self, method: str) -> tuple[int, list[tuple[str, str]], bytes]:
         """What goes out to a request with this method: the status, the header fields, and the body unless a stream.

@@ -23,7 +23,7 @@ FLOORS = [
     ["types", "errors", "limits", "datastructures", "cookies"],
     ["conditions", "ranges", "negotiation", "disposition"],
     ["bridge", "threads", "relay"],
-    ["uploads", "parts", "body", "streams", "requests", "responses", "patterns", "routing"],
+    ["uploads", "parts", "body", "streams", "requests", "responses", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["context", "logs", "binding", "contrib"],
     ["plan"],
