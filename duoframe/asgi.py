@@ -83,7 +83,9 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
         call.tell_swallowed(2)
         raise
     finally:
-        call.leave()
+        call.over = True
+        if call.incoming is not None:
+            call.incoming.close()
         if call.admission is None:
             call.end()
         elif worker is None or await worker.ended():
@@ -168,7 +170,8 @@ class Call:
         self._response: Response | None = None
         self._rest: Any = None
         self._watched = False
-        self._over = False
+        self.over = False
+        """Whether the exchange is over."""
 
     def admit(self) -> Admission:
         """What the call holds of the worker threads."""
@@ -251,12 +254,6 @@ class Call:
             self.runtime.loop.post(self._watch)
         return self.incoming is not None and self.incoming.gone
 
-    def leave(self) -> None:
-        """The exchange is over: whoever still reads is told."""
-        self._over = True
-        if self.incoming is not None:
-            self.incoming.close()
-
     def tell_swallowed(self, expected: int) -> None:
         """Warn when the plan went on after ``expected`` cancellations."""
         if self.interruptions >= expected <= self.runtime.loop.cancellations():
@@ -281,7 +278,7 @@ class Call:
             self._rest.deadline = anyio.current_time() + self.request.app.grace
 
     def _watch(self) -> None:
-        if not self._over:
+        if not self.over:
             self.incoming = self.incoming or Incoming(self._receive, 0, None)
             self.incoming.watch(self.runtime.loop)
 
