@@ -2,29 +2,32 @@
 
 from duoframe.app import App
 from duoframe.body import UploadFile
+from duoframe.caching import CacheControl
+from duoframe.conditions import ETag
 from duoframe.context import request, url_for
 from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
 from duoframe.files import FileResponse
 from duoframe.limits import Limits
 from duoframe.patterns import Converter
 from duoframe.plan import inline
+from duoframe.redirects import RedirectResponse, is_safe_redirect, redirect
 from duoframe.requests import Request
 from duoframe.responses import (
     HTMLResponse,
     JSONResponse,
     PlainTextResponse,
-    RedirectResponse,
     Response,
     StreamingResponse,
-    redirect,
 )
 from duoframe.router import Router
 
 __all__ = [
     "App",
+    "CacheControl",
     "ClientDisconnect",
     "ConfigurationError",
     "Converter",
+    "ETag",
     "FileResponse",
     "HTMLResponse",
     "HTTPException",
@@ -39,6 +42,7 @@ __all__ = [
     "UploadFile",
     "abort",
     "inline",
+    "is_safe_redirect",
     "redirect",
     "request",
     "url_for",

@@ -16,11 +16,10 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from io import FileIO, TextIOBase
 from typing import IO
 
-from duoframe.conditions import ETag, Preconditions, http_date, parse_date
+from duoframe.conditions import http_date
 from duoframe.datastructures import Fields, MutableHeaders
 from duoframe.disposition import content_disposition
 from duoframe.errors import HTTPException
@@ -118,7 +117,7 @@ class FileResponse(Response):
     def _select(self, request: Request, body: FileBody) -> None:
         """Choose the parts that a Range field asks for; the whole where there is none."""
         parts = parse_range(request.headers.get("range"), body.size)
-        if parts is None or not self._is_meant(request):
+        if parts is None or not request.preconditions.allow_range(self.etag, self.last_modified):
             body.offer(self._file if isinstance(self._file, str) else None)
             return
         if not parts:
@@ -132,23 +131,6 @@ class FileResponse(Response):
             length = body.choose(_multipart(parts, body.size, boundary, self.headers.get("content-type")))
             self.headers["content-type"] = f"multipart/byteranges; boundary={boundary}"
         self.headers["content-length"] = str(length)
-
-    def make_conditional(self, request: Request) -> None:
-        """Until `Response` has it."""
-        if request.method not in ("GET", "HEAD") or self._status != 200:
-            return
-        status = Preconditions.parse(request.headers).evaluate(request.method, *self._validators())
-        if status == 412:
-            raise HTTPException(412)
-        if status is not None:
-            self.status = status
-
-    def _is_meant(self, request: Request) -> bool:
-        """Whether If-Range lets a part be sent."""
-        return Preconditions.parse(request.headers).allow_range(*self._validators())
-
-    def _validators(self) -> tuple[ETag | None, datetime | None]:
-        return ETag.parse(self.headers.get("etag", "")), parse_date(self.headers.get("last-modified", ""))
 
 
 class FileBody(Iterator[bytes]):

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from duoframe.body import Body, Limits, UploadFile
 from duoframe.bridge import Loop
+from duoframe.conditions import ETag, Preconditions, http_date
 from duoframe.cookies import parse_cookies
 from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
+from duoframe.errors import HTTPException
+from duoframe.negotiation import best_media_type
 from duoframe.streams import BodyStream
 from duoframe.threads import Slots
 
@@ -78,6 +82,7 @@ class Request:
     _facts: Facts | None = None
     _query: MultiDict[str] | None = None
     _cookies: MultiDict[str] | None = None
+    _preconditions: Preconditions | None = None
     _state: State | None = None
     _id: str | None = None
 
@@ -179,6 +184,45 @@ class Request:
         if self._cookies is None:
             self._cookies = parse_cookies(self.headers.get("cookie", ""))
         return self._cookies
+
+    def accepts(self, *media_types: str) -> str | None:
+        """The one of ``media_types`` that the client likes best: ``request.accepts("application/json", "text/html")``.
+
+        Of equals the first; ``None`` where none is acceptable (RFC 9110 §12.5.1). What is chosen so is told to caches
+        by ``response.headers.vary("Accept")``. Raises `ValueError` for what is no media type.
+        """
+        return best_media_type(self.headers.get("accept"), media_types)
+
+    @property
+    def preconditions(self) -> Preconditions:
+        """If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since and If-Range (RFC 9110 §13.1)."""
+        if self._preconditions is None:
+            self._preconditions = Preconditions.parse(self.headers)
+        return self._preconditions
+
+    def check_preconditions(
+        self,
+        etag: ETag | str | None = None,
+        last_modified: datetime | float | None = None,
+        *,
+        exists: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Go on only where the conditions of the request hold: called before a handler acts (RFC 9110 §13.2).
+
+        ``etag`` and ``last_modified``, a datetime or seconds since 1970, are what the resource has now; ``exists``
+        whether it is there at all. Raises `HTTPException`: 412, or 304 for GET and HEAD, with these validators and
+        ``headers``, such as Cache-Control and Vary.
+        """
+        tag = None if etag is None else ETag.of(etag)
+        status = self.preconditions.evaluate(self.method, tag, last_modified, exists)
+        if status == 412:
+            raise HTTPException(412)
+        if status == 304:
+            validators = {} if tag is None else {"etag": str(tag)}
+            if last_modified is not None:
+                validators["last-modified"] = http_date(last_modified)
+            raise HTTPException(304, headers={**validators, **(headers or {})})
 
     @property
     def id(self) -> str:

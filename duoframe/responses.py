@@ -11,8 +11,9 @@ import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, ClassVar
-from urllib.parse import quote
 
+from duoframe.caching import CacheControl
+from duoframe.conditions import ETag, http_date, parse_date
 from duoframe.cookies import SameSite, cookie_field, cookie_identity
 from duoframe.datastructures import Fields, MutableHeaders, check_field
 from duoframe.errors import HTTPException
@@ -46,6 +47,7 @@ HOP_BY_HOP = frozenset(
 _NOT_OURS = HOP_BY_HOP | {"content-length"}
 _NOT_WITHOUT_BODY = _NOT_OURS | {"content-type"}
 _MANY_COOKIES = 50  # that user agents keep for a host (RFC 6265 §6.1)
+_NOT_IN_304 = ("content-disposition", "content-encoding", "content-language", "content-range", "content-type")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 logger = logging.getLogger("duoframe")
@@ -119,6 +121,62 @@ class Response:
         """The content-length that was set, where it is one number."""
         declared = None if self._headers is None else self._headers.get("content-length")
         return int(declared) if declared is not None and _LENGTH.match(declared) else None
+
+    @property
+    def etag(self) -> ETag | None:
+        """The entity tag: ``response.etag = "v1"`` sends ``"v1"``, ``None`` takes it away (RFC 9110 §8.8.3)."""
+        field = None if self._headers is None else self._headers.get("etag")
+        return None if field is None else ETag.parse(field)
+
+    @etag.setter
+    def etag(self, etag: ETag | str | None) -> None:
+        self._set("etag", None if etag is None else str(ETag.of(etag)))
+
+    @property
+    def last_modified(self) -> datetime.datetime | None:
+        """The moment of the last change, in UTC; set from a datetime, naive ones in UTC, or seconds since 1970."""
+        field = None if self._headers is None else self._headers.get("last-modified")
+        return None if field is None else parse_date(field)
+
+    @last_modified.setter
+    def last_modified(self, moment: datetime.datetime | float | None) -> None:
+        self._set("last-modified", None if moment is None else http_date(moment))
+
+    @property
+    def cache_control(self) -> CacheControl:
+        """How the answer may be stored: ``response.cache_control = CacheControl(no_store=True)`` (RFC 9111 §5.2)."""
+        return CacheControl.parse("" if self._headers is None else self._headers.get("cache-control", ""))
+
+    @cache_control.setter
+    def cache_control(self, control: CacheControl) -> None:
+        self._set("cache-control", str(control) or None)
+
+    def _set(self, name: str, value: str | None) -> None:
+        if value is None:
+            self.headers.pop(name)
+        else:
+            self.headers[name] = value
+
+    def make_conditional(self, request: Request) -> None:
+        """Become a 304 where the client has this answer already, judged by its ``etag`` and ``last_modified``.
+
+        Only a 200 to GET and HEAD is judged: another method has acted by now, and `Request.check_preconditions` comes
+        before. What may be sent with a 304 stays (RFC 9110 §15.4.5). Raises `HTTPException` 412.
+        """
+        if self._headers is None or self._status != 200 or request.method not in ("GET", "HEAD"):
+            return
+        etag, last_modified = self.etag, self.last_modified
+        if etag is None and last_modified is None:
+            return
+        status = request.preconditions.evaluate(request.method, etag, last_modified)
+        if status == 412:
+            raise HTTPException(412)
+        if status == 304:
+            self.status, self.body = 304, b""
+            for name in _NOT_IN_304:
+                self.headers.pop(name)
+            if etag is not None:
+                self.headers.pop("last-modified")
 
     def set_cookie(
         self,
@@ -253,22 +311,6 @@ class JSONResponse(Response):
         super().__init__(encode_json(content), status, headers, media_type)
 
 
-class RedirectResponse(Response):
-    """Send the client elsewhere: 303 asks with GET, 307 and 308 repeat the method (RFC 9110 §15.4).
-
-    ``location`` is percent-encoded where a URI needs it. Raises `ValueError` for control characters and backslashes
-    and for a status that is no redirect.
-    """
-
-    media_type = _TEXT
-
-    def __init__(self, location: object, status: int = 303, headers: Fields | None = None) -> None:
-        if status not in (301, 302, 303, 307, 308):
-            raise ValueError(f"expected a redirect status (301, 302, 303, 307, 308), got {status!r}")
-        super().__init__(b"", status, headers)
-        self.headers["location"] = location_field(str(location))
-
-
 class StreamingResponse(Response):
     """A body that is made while it is sent: chunks from a `def` or `async def` generator, or any iterable.
 
@@ -286,18 +328,6 @@ class StreamingResponse(Response):
     ) -> None:
         super().__init__(b"", status, headers, media_type)
         self.stream = _iterator(content)
-
-
-def redirect(location: object, status: int = 303) -> RedirectResponse:
-    """`RedirectResponse` by its verb: ``return redirect("/login")``."""
-    return RedirectResponse(location, status)
-
-
-def location_field(location: str) -> str:
-    """A ``Location`` value: percent-encoded, its fragment kept (RFC 9110 §10.2.2). Raises `ValueError`."""
-    if "\\" in location or any(ord(character) < 32 or ord(character) == 127 for character in location):
-        raise ValueError(f"expected a URI reference without control characters and backslashes, got {location!r}")
-    return quote(location, safe="/:?#[]@!$&'()*+,;=%~-._")
 
 
 def encode_json(value: Any) -> bytes:

@@ -20,10 +20,10 @@ from duoframe import App, inline
 PACKAGE = Path(duoframe.__file__).parent
 
 FLOORS = [
-    ["types", "errors", "limits", "datastructures", "cookies"],
-    ["conditions", "ranges", "negotiation", "disposition"],
-    ["bridge", "threads", "relay"],
-    ["uploads", "parts", "body", "streams", "requests", "responses", "files", "patterns", "routing"],
+    ["types", "errors", "limits", "datastructures"],
+    ["conditions", "ranges", "negotiation", "disposition", "caching"],
+    ["cookies", "bridge", "threads", "relay"],
+    ["uploads", "parts", "body", "streams", "requests", "responses", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["context", "logs", "binding", "contrib"],
     ["plan"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from duoframe.conditions import ETag, ETagList, Preconditions, http_date, parse_date, whole_second
+from duoframe import App, CacheControl, ETag, HTMLResponse, Request, Response, StreamingResponse
+from duoframe.conditions import ETagList, Preconditions, http_date, parse_date, whole_second
+from tests.conftest import Ask
 from tests.linear import assert_linear
 
 OPAQUE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters='"\x7f'), max_size=20)
@@ -399,3 +402,237 @@ class TestIfRange:
     def test_without_the_field_a_part_is_allowed(self) -> None:
         """H-35."""
         assert conditions().allow_range()
+
+
+# Answers and handlers, behind both doors.
+
+
+@pytest.fixture
+def store(app: App, colour: Any) -> list[str]:
+    """A resource with the tag "a", modified at `EXAMPLE`, whose writes are noted."""
+    writes: list[str] = []
+
+    def read(request: Request) -> Response:
+        response = HTMLResponse("<p>text")
+        response.etag, response.last_modified = "a", EXAMPLE
+        response.cache_control = CacheControl(max_age=60)
+        response.headers.vary("Accept")
+        response.headers.update(
+            {
+                "expires": AFTER,
+                "content-location": "/other",
+                "content-language": "en",
+                "set-cookie": "a=b",
+                "x-own": "kept",
+            }
+        )
+        response.make_conditional(request)
+        return response
+
+    def write(request: Request) -> str:
+        request.check_preconditions("a", EXAMPLE)
+        writes.append(request.method)
+        return "written"
+
+    def create(request: Request) -> str:
+        request.check_preconditions(exists=False)
+        writes.append("created")
+        return "created"
+
+    def costly(request: Request) -> Response:
+        request.check_preconditions(ETag("a"), headers={"cache-control": "max-age=60"})
+        writes.append("computed")
+        return Response(b"computed", headers={"etag": '"a"', "cache-control": "max-age=60"})
+
+    app.get("/read")(colour(read))
+    app.route("/write", methods=["PUT", "DELETE", "POST"])(colour(write))
+    app.put("/create")(colour(create))
+    app.get("/costly")(colour(costly))
+    return writes
+
+
+def sent(**fields: str) -> list[tuple[bytes, bytes]]:
+    return [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in fields.items()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 200),
+        ({"if_none_match": '"a"'}, 304),
+        ({"if_none_match": 'W/"a"'}, 304),
+        ({"if_none_match": '"x,y", W/"a"'}, 304),
+        ({"if_none_match": "*"}, 304),
+        ({"if_none_match": "a"}, 200),
+        ({"if_none_match": '"x", ' * 2_000 + '"a"'}, 304),
+        ({"if_none_match": '"x"', "if_modified_since": NOW}, 200),
+        ({"if_modified_since": NOW}, 304),
+        ({"if_modified_since": "Sunday, 06-Nov-94 08:49:37 GMT"}, 304),
+        ({"if_modified_since": "Sun Nov  6 08:49:37 1994"}, 304),
+        ({"if_modified_since": BEFORE}, 200),
+        ({"if_modified_since": "garbage"}, 200),
+        ({"if_match": '"a"'}, 200),
+        ({"if_match": 'W/"a"'}, 412),
+        ({"if_match": '"x"', "if_none_match": '"a"'}, 412),
+        ({"if_unmodified_since": BEFORE}, 412),
+        ({"if_unmodified_since": NOW, "if_none_match": '"a"'}, 304),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_is_judged_by_its_validators(
+    ask: Ask, app: App, store: list[str], method: str, fields: dict[str, str], status: int
+) -> None:
+    """H-24, H-25, H-26, H-27, R64."""
+    answer = ask(app, method, b"/read", sent(**fields))
+    assert (answer.status, answer.error) == (status, None)
+    assert bool(answer.body) == (method == "GET" and status != 304)
+
+
+def test_a_304_has_the_fields_that_a_cache_needs_and_no_others_of_the_body(
+    ask: Ask, app: App, store: list[str]
+) -> None:
+    """H-28: RFC 9110 §15.4.5."""
+    answer = ask(app, "GET", b"/read", sent(if_none_match='"a"'))
+    fields = {name: value for name, value in answer.headers if name not in ("date", "server")}
+    assert (answer.status, answer.body) == (304, b"")
+    assert fields == {
+        "etag": '"a"',
+        "cache-control": "max-age=60",
+        "vary": "Accept",
+        "expires": AFTER,
+        "content-location": "/other",
+        "set-cookie": "a=b",
+        "x-own": "kept",
+    }
+
+
+def test_a_304_by_date_alone_keeps_the_date(ask: Ask, app: App, colour: Any) -> None:
+    """H-28: RFC 9110 §15.4.5, where there is no entity tag."""
+
+    def read(request: Request) -> Response:
+        response = Response("text")
+        response.last_modified = EXAMPLE
+        response.make_conditional(request)
+        return response
+
+    app.get("/")(colour(read))
+    answer = ask(app, "GET", b"/", sent(if_modified_since=NOW))
+    assert (answer.status, dict(answer.headers)["last-modified"]) == (304, NOW)
+
+
+@pytest.mark.parametrize("status", [201, 203, 206, 404])
+def test_only_a_200_is_judged(ask: Ask, app: App, status: int, colour: Any) -> None:
+    """H-24: RFC 9110 §13.2.1."""
+
+    def read(request: Request) -> Response:
+        response = Response("text", status, {"etag": '"a"'})
+        response.make_conditional(request)
+        return response
+
+    app.get("/")(colour(read))
+    assert ask(app, "GET", b"/", sent(if_none_match='"a"')).status == status
+
+
+def test_an_answer_without_a_validator_is_sent_whole(ask: Ask, app: App, colour: Any) -> None:
+    """H-24, H-25: also where what stands there is none."""
+
+    def read(request: Request) -> Response:
+        response = Response("text", headers={"etag": "a", "last-modified": "yesterday"})
+        response.make_conditional(request)
+        return response
+
+    app.get("/")(colour(read))
+    for fields in ({"if_none_match": "a"}, {"if_none_match": '"a"'}, {"if_modified_since": AFTER}):
+        assert ask(app, "GET", b"/", sent(**fields)).status == 200
+
+
+def test_what_has_acted_is_never_judged_by_its_answer(ask: Ask, app: App, colour: Any) -> None:
+    """H-24, H-25: the new tag of a PUT is not the one its conditions mean."""
+    acted: list[str] = []
+
+    def write(request: Request) -> Response:
+        acted.append(request.method)
+        response = Response("text", headers={"etag": '"new"'})
+        response.make_conditional(request)
+        return response
+
+    app.put("/")(colour(write))
+    for fields in ({"if_match": '"old"'}, {"if_none_match": '"new"'}):
+        assert ask(app, "PUT", b"/", sent(**fields)).status == 200
+    assert acted == ["PUT", "PUT"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 200),
+        ({"if_match": '"a"'}, 200),
+        ({"if_match": "*"}, 200),
+        ({"if_match": 'W/"a"'}, 412),
+        ({"if_match": '"x"'}, 412),
+        ({"if_match": "garbage"}, 412),
+        ({"if_none_match": "*"}, 412),
+        ({"if_none_match": 'W/"a"'}, 412),
+        ({"if_none_match": '"x"'}, 200),
+        ({"if_unmodified_since": NOW}, 200),
+        ({"if_unmodified_since": BEFORE}, 412),
+        ({"if_modified_since": NOW}, 200),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
+def test_a_handler_checks_before_it_acts(
+    ask: Ask, app: App, store: list[str], method: str, fields: dict[str, str], status: int
+) -> None:
+    """H-24, H-25, H-26, H-27: a lost update is refused, and nothing was done."""
+    assert ask(app, method, b"/write", sent(**fields)).status == status
+    assert store == ([method] if status == 200 else [])
+
+
+def test_a_put_creates_only_where_nothing_is(ask: Ask, app: App, store: list[str]) -> None:
+    """H-25: RFC 9110 §13.1.2."""
+    assert ask(app, "PUT", b"/create", sent(if_none_match="*")).status == 200
+    assert ask(app, "PUT", b"/create", sent(if_match="*")).status == 412
+    assert ask(app, "PUT", b"/write", sent(if_none_match="*")).status == 412
+    assert store == ["created"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_the_client_has_is_not_computed_again(ask: Ask, app: App, store: list[str], method: str) -> None:
+    """H-25, H-28: the check gives the fields of the 304."""
+    answer = ask(app, method, b"/costly", sent(if_none_match='"a"'))
+    fields = {name: value for name, value in answer.headers if name not in ("date", "server")}
+    assert (answer.status, fields, answer.body) == (304, {"etag": '"a"', "cache-control": "max-age=60"}, b"")
+    assert store == []
+
+
+def test_the_date_goes_out_with_a_304_by_the_check(ask: Ask, app: App, colour: Any) -> None:
+    """H-28."""
+    app.get("/")(colour(lambda request: request.check_preconditions(last_modified=EXAMPLE) or "computed"))
+    answer = ask(app, "GET", b"/", sent(if_modified_since=NOW))
+    assert (answer.status, dict(answer.headers).get("last-modified")) == (304, NOW)
+    assert ask(app, "GET", b"/", sent(if_modified_since=BEFORE)).body == b"computed"
+
+
+def test_a_stream_that_the_client_has_is_closed_and_not_walked(ask: Ask, app: App, colour: Any) -> None:
+    """H-28."""
+    seen: list[str] = []
+
+    class Chunks:
+        def __iter__(self) -> Iterator[str]:
+            return self
+
+        def __next__(self) -> str:
+            seen.append("walked")
+            raise StopIteration
+
+        def close(self) -> None:
+            seen.append("closed")
+
+    def read(request: Request) -> Response:
+        response = StreamingResponse(Chunks(), headers={"etag": '"a"'})
+        response.make_conditional(request)
+        return response
+
+    app.get("/")(colour(read))
+    answer = ask(app, "GET", b"/", sent(if_none_match='"a"'))
+    assert (answer.status, answer.body, seen) == (304, b"", ["closed"])

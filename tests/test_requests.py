@@ -177,6 +177,36 @@ def test_the_state_of_a_request_is_its_own_above_that_of_the_app(ask: Ask, app: 
     assert ask(app, "GET", b"/?mine=2").body == b'["app","2",false]'
 
 
+# Negotiation
+
+
+@pytest.mark.parametrize(
+    ("accept", "best"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("application/json;q=0.1, text/html;q=0", "application/json"),
+        ("image/png", "none"),
+        ("text/html;q=1.001", "application/json"),
+        ("text/html," * 1000, "text/html"),
+    ],
+)
+def test_a_handler_answers_what_the_client_likes_best(
+    ask: Ask, app: App, accept: str | None, best: str, colour: Any
+) -> None:
+    """H-13."""
+    app.get("/")(colour(lambda request: request.accepts("application/json", "text/html") or "none"))
+    headers = [] if accept is None else [(b"accept", accept.encode())]
+    assert ask(app, "GET", b"/", headers).body == best.encode()
+
+
+def test_accept_fields_that_came_apart_are_one(ask: Ask, app: App) -> None:
+    """H-13: RFC 9110 §5.3."""
+    app.get("/")(lambda request: request.accepts("application/json", "text/html"))
+    assert ask(app, "GET", b"/", [(b"accept", b"image/png"), (b"accept", b"text/html")]).body == b"text/html"
+
+
 # The body
 
 

@@ -15,14 +15,14 @@ import msgspec
 import pytest
 
 from duoframe import (
+    CacheControl,
+    ETag,
     HTMLResponse,
     HTTPException,
     JSONResponse,
     PlainTextResponse,
-    RedirectResponse,
     Response,
     StreamingResponse,
-    redirect,
 )
 from duoframe.responses import chunk_bytes, encode_json, problem, to_response
 
@@ -323,22 +323,6 @@ def test_an_answer_without_a_type_sends_none() -> None:
     assert Untyped(b"x").headers.multi_items() == []
 
 
-# Redirects
-
-
-def test_redirect_is_the_response_by_its_verb() -> None:
-    response = redirect("/login", 307)
-    assert isinstance(response, RedirectResponse)
-    assert (response.status, response.headers["location"]) == (307, "/login")
-    assert RedirectResponse("/a", headers={"x-a": "b"}).headers["x-a"] == "b"
-
-
-@pytest.mark.parametrize("status", [200, 300, 304, 305, 306, 309, 400, True, "303"])
-def test_only_a_redirect_status_redirects(status: Any) -> None:
-    with pytest.raises(ValueError, match="expected a redirect status"):
-        RedirectResponse("/", status)
-
-
 # Problem details
 
 
@@ -403,3 +387,61 @@ def test_a_chunk_is_text_or_bytes(chunk: Any, data: bytes) -> None:
     """W-44."""
     assert chunk_bytes(chunk) == data
     assert type(chunk_bytes(chunk)) is bytes
+
+
+# Validators and caching
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ("v1", '"v1"'),
+        ('"v1"', '"v1"'),
+        ('W/"v1"', 'W/"v1"'),
+        (ETag("v1"), '"v1"'),
+        (ETag("v1", weak=True), 'W/"v1"'),
+        ("", '""'),
+    ],
+)
+def test_an_entity_tag_is_set_as_a_value_and_sent_in_quotes(given: ETag | str, field: str) -> None:
+    """RFC 9110 §8.8.3."""
+    response = Response()
+    response.etag = given
+    assert response.headers["etag"] == field
+    assert response.etag == ETag.of(given)
+    response.etag = None
+    assert response.etag is None
+    assert "etag" not in response.headers
+    with pytest.raises(ValueError, match="expected an entity tag"):
+        response.etag = 'a"b'
+
+
+def test_the_moment_of_the_last_change_is_a_datetime() -> None:
+    """RFC 9110 §8.8.2."""
+    response = Response()
+    assert response.last_modified is None
+    moment = datetime.datetime(1994, 11, 6, 8, 49, 37, tzinfo=datetime.UTC)
+    for given in (moment, moment.replace(tzinfo=None), moment.timestamp(), moment.timestamp() + 0.75):
+        response.last_modified = given
+        assert response.headers["last-modified"] == "Sun, 06 Nov 1994 08:49:37 GMT"
+        assert response.last_modified == moment
+    response.last_modified = None
+    assert response.last_modified is None
+
+
+def test_cache_control_is_a_value_that_is_replaced() -> None:
+    """RFC 9111 §5.2."""
+    response = Response()
+    assert response.cache_control == CacheControl()
+    response.cache_control = CacheControl(public=True, max_age=60)
+    response.cache_control = response.cache_control.replace(immutable=True)
+    assert response.headers["cache-control"] == "max-age=60, public, immutable"
+    assert response.cache_control == CacheControl(public=True, max_age=60, immutable=True)
+    response.cache_control = CacheControl()
+    assert "cache-control" not in response.headers
+
+
+def test_reading_a_validator_makes_no_fields() -> None:
+    response = Response()
+    assert (response.etag, response.last_modified, response.cache_control) == (None, None, CacheControl())
+    assert response._headers is None

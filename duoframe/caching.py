@@ -1,0 +1,124 @@
+"""Cache-Control of an answer: its directives as attributes (RFC 9111 §5.2.2).
+
+Knows the field; must not know an answer, and stores nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_DIRECTIVE = re.compile(rf"[ \t]*+(?:({_TOKEN})(?:=({_TOKEN}|{_QUOTED}))?[ \t]*+(?=,|\Z)|[^,]*+)(?:,|\Z)")
+_ESCAPED = re.compile(r"\\(.)")
+_LONGEST = 2**31
+"""Seconds that stand for any number too large (RFC 9111 §1.2.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheControl:
+    """How an answer may be stored: ``CacheControl(public=True, max_age=3600, immutable=True)``; times in seconds.
+
+    ``str()`` of it is the field value. Raises `TypeError` or `ValueError` for times that are no whole number of
+    seconds and for names that are no token.
+    """
+
+    max_age: int | None = None
+    s_maxage: int | None = None
+    stale_while_revalidate: int | None = None
+    stale_if_error: int | None = None
+    public: bool = False
+    private: bool | tuple[str, ...] = False
+    """``True``, or the names of the fields that only a private cache may store."""
+    no_cache: bool | tuple[str, ...] = False
+    """``True``, or the names of the fields that are not used again without asking."""
+    no_store: bool = False
+    no_transform: bool = False
+    must_revalidate: bool = False
+    proxy_revalidate: bool = False
+    must_understand: bool = False
+    immutable: bool = False
+    other: Mapping[str, str | None] = field(default_factory=dict)
+    """Directives that no standard names here, with their arguments."""
+
+    def __post_init__(self) -> None:
+        for name in _TIMES:
+            value = getattr(self, name)
+            if value is not None and type(value) is not int:
+                raise TypeError(f"CacheControl({name}=...): expected a whole number of seconds, got {value!r}")
+            if value is not None and value < 0:
+                raise ValueError(f"CacheControl({name}=...): expected 0 seconds or more, got {value!r}")
+        fields = [name for value in (self.private, self.no_cache) if not isinstance(value, bool) for name in value]
+        for name in (*fields, *self.other):
+            if re.fullmatch(_TOKEN, name) is None:
+                raise ValueError(
+                    f"expected a name of letters, digits and !#$%&'*+-.^_`|~ in CacheControl, got {name!r}"
+                )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a field value; never raises. The first of equal directives counts, what is none is left out."""
+        found: dict[str, Any] = {}
+        other: dict[str, str | None] = {}
+        for match in _DIRECTIVE.finditer(text):
+            if match[1] is not None:
+                name, argument = match[1].lower(), match[2]
+                if argument is not None and argument[0] == '"':
+                    argument = _ESCAPED.sub(r"\1", argument[1:-1])
+                attribute = _ATTRIBUTES.get(name)
+                value = None if attribute is None else _read(attribute, argument)
+                if value is not None and attribute is not None:
+                    found.setdefault(attribute, value)
+                else:
+                    other.setdefault(name, argument)
+        return cls(**found, other=other)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other directives: ``response.cache_control.replace(max_age=60)``."""
+        return dataclasses.replace(self, **changes)
+
+    def __str__(self) -> str:
+        set_here = ((name, getattr(self, attribute)) for name, attribute in _ATTRIBUTES.items())
+        known = (
+            _written(name, value)
+            for name, value in set_here
+            if value is not None and value is not False and value != ()
+        )
+        return ", ".join(
+            [*known, *(_written(name, True if value is None else value) for name, value in self.other.items())]
+        )
+
+
+def _read(attribute: str, argument: str | None) -> int | bool | tuple[str, ...] | None:
+    """The value of a directive that is known; ``None`` where its argument does not fit."""
+    if attribute in _TIMES:
+        fits = argument is not None and re.fullmatch("[0-9]+", argument) is not None
+        return min(int((argument or "").lstrip("0")[:11] or "0"), _LONGEST) if fits else None
+    if attribute in _LISTS and argument:
+        names = tuple(name for part in argument.split(",") if (name := part.strip(" \t")))
+        return (names or True) if all(re.fullmatch(_TOKEN, name) for name in names) else None
+    return True
+
+
+def _written(name: str, value: int | str | tuple[str, ...]) -> str:
+    if value is True:
+        return name
+    if isinstance(value, int):
+        return f"{name}={value}"
+    text = value if isinstance(value, str) else ", ".join(value)
+    if isinstance(value, str) and re.fullmatch(_TOKEN, text):
+        return f"{name}={text}"
+    return '{}="{}"'.format(name, re.sub(r'(["\\])', r"\\\1", text))
+
+
+_TIMES = ("max_age", "s_maxage", "stale_while_revalidate", "stale_if_error")
+_LISTS = ("private", "no_cache")
+_ATTRIBUTES = {
+    attribute.name.replace("_", "-"): attribute.name
+    for attribute in dataclasses.fields(CacheControl)
+    if attribute.name != "other"
+}
