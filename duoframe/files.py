@@ -207,7 +207,7 @@ def open_file(path: str) -> FileIO:
     try:
         descriptor = os.open(path, _OPEN)
     except (OSError, ValueError) as error:  # ValueError: a path with NUL, or that no file system can have
-        refusal = _refusal(error)
+        refusal = refusal_of(error)
         if refusal is None:
             raise
         logger.debug("%r cannot be sent: %s", path, error)
@@ -232,7 +232,11 @@ def guess_media_type(path: str) -> str | None:
     return f"{kind}; charset=utf-8" if kind is not None and kind.startswith("text/") else kind
 
 
-def _refusal(error: OSError | ValueError) -> HTTPException | None:
+def refusal_of(error: OSError | ValueError) -> HTTPException | None:
+    """The answer where a file could not be opened: 404 as if there were none, 503 past the limit of the system.
+
+    ``None`` for what is nobody's everyday trouble.
+    """
     if isinstance(error, ValueError) or error.errno in _ABSENT:
         return HTTPException(404)
     if error.errno in _NO_DESCRIPTOR_LEFT:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import EllipsisType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from duoframe import binding
 from duoframe.bridge import Stepped
@@ -158,6 +159,44 @@ class Router:
     def options(self, path: str, **options: Any) -> Callable[[H], H]:
         """`route` for OPTIONS."""
         return self.route(path, ("OPTIONS",), **options)
+
+    def static(
+        self,
+        prefix: str,
+        directory: str | os.PathLike[str],
+        *,
+        name: str = "static",
+        html: bool | Literal["spa"] = False,
+        precompressed: bool = False,
+        max_age: int = 60,
+        immutable: Callable[[str], bool] | None = None,
+        follow_symlinks: bool = False,
+        **options: Any,
+    ) -> None:
+        """Serve the files below ``directory``: ``app.static("/assets", "dir")``, ``url_for("static", path="a.css")``.
+
+        ``html``: answer a directory with its ``index.html`` and what is missing with ``404.html``, and with ``"spa"``
+        what is missing and looks like a page with the root's ``index.html``; ``precompressed``: send ``a.css.br``,
+        ``.zst`` or ``.gz`` in place of ``a.css`` where the client takes it; ``max_age``: seconds that a file may be
+        kept; ``immutable``: whether the file at a path never changes, for which a hash in its name speaks by itself;
+        ``follow_symlinks``: also out of the directory; ``options``: as for `route`. Raises `ConfigurationError`.
+        """
+        from duoframe.contrib.staticfiles import StaticFiles
+
+        files = StaticFiles(
+            directory,
+            html=html,
+            precompressed=precompressed,
+            max_age=max_age,
+            immutable=immutable,
+            follow_symlinks=follow_symlinks,
+        )
+        prefix = _checked_prefix("" if prefix == "/" else prefix)
+        if any(route.name == name for route in self.routes):
+            raise ConfigurationError(f"{prefix}/: a route is called {name!r} already; give the files another `name`")
+        if html:
+            self.get(f"{prefix}/", name=name, **options)(files.serve)
+        self.get(f"{prefix}/{{path:path}}", name=name, **options)(files.serve)
 
     def middleware(self, function: H) -> H:
         """Register middleware: a generator function that yields once, where the rest of the chain runs.

@@ -76,7 +76,7 @@ class Tree:
                     if error.errno != errno.ELOOP or links == MOST_LINKS:
                         raise
                 links += 1
-                target = os.readlink(name, dir_fd=way[-1])
+                target = _target(name, way[-1])
                 if target.startswith("/"):
                     target = self._below(target)
                     _close(way, 1)
@@ -93,6 +93,13 @@ class Tree:
             if parts[: len(above)] == above:
                 return "/".join(parts[len(above) :])
         raise _absent()
+
+
+def _target(name: str, directory: int) -> str:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError:  # it was a link a moment ago
+        raise _absent() from None
 
 
 def _close(way: list[int], keep: int = 0) -> None:

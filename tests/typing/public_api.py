@@ -6,6 +6,7 @@ Each ``type: ignore`` is a mistake that must be found: mypy complains of one tha
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
+from pathlib import Path
 from typing import Any, NoReturn, assert_type
 from wsgiref.types import WSGIApplication
 
@@ -54,6 +55,10 @@ class View:
     def get(self) -> str:
         return "x"
 
+
+app.static("/assets", Path("assets"), html="spa", precompressed=True, immutable=lambda path: path.islower(), tags=["x"])
+router.static("/assets", "assets", html="yes")  # type: ignore[arg-type]
+router.static("/assets")  # type: ignore[call-arg]
 
 assert_type(hello("Ada"), str)
 assert_type(View().get(), str)
