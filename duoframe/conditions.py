@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 _OPAQUE = r"[!#-~\x80-\xff]*"
 _TAG = re.compile(rf'(W/)?"({_OPAQUE})"')
-_MEMBER = re.compile(rf'[ \t]*+(?:(W/)?"({_OPAQUE})"[ \t]*+(?=,|\Z)|[^,]*+)(?:,|\Z)')
+_MEMBER = re.compile(rf'[ \t]*+(?:((?:W/)?"{_OPAQUE}")[ \t]*+(?=,|\Z)|[^,]*+)(?:,|\Z)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +63,23 @@ class ETagList(NamedTuple):
     Members that are no entity tag are left out; a list without any matches nothing.
     """
 
-    tags: tuple[ETag, ...]
+    tags: frozenset[str]
+    """As they were sent: ``W/"v1"`` or ``"v1"``."""
     any: bool = False
 
     @classmethod
     def parse(cls, field: str) -> ETagList:
         """Read a field value; never raises."""
-        if field.strip(" \t") == "*":
-            return cls((), any=True)
-        members = _MEMBER.finditer(field)
-        return cls(tuple(ETag(match[2], match[1] is not None) for match in members if match[2] is not None))
+        return cls(frozenset(filter(None, _MEMBER.findall(field))), field.strip(" \t") == "*")
 
     def find(self, etag: ETag | None, exists: bool, *, weakly: bool) -> bool:
         """Whether a representation is meant: the one with this tag, or one that ``exists`` where this is ``*``."""
         if self.any or etag is None or not exists:
             return self.any and exists
-        return any(etag.matches_weakly(tag) if weakly else etag.matches(tag) for tag in self.tags)
+        wanted = f'"{etag.value}"'
+        if weakly:
+            return wanted in self.tags or f"W/{wanted}" in self.tags
+        return wanted in self.tags and not etag.weak
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from duoframe.conditions import ETag, Preconditions, http_date
 from duoframe.cookies import parse_cookies
 from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
 from duoframe.errors import HTTPException
-from duoframe.negotiation import best_media_type
 from duoframe.streams import BodyStream
 from duoframe.threads import Slots
 
@@ -191,6 +190,8 @@ class Request:
         Of equals the first; ``None`` where none is acceptable (RFC 9110 §12.5.1). What is chosen so is told to caches
         by ``response.headers.vary("Accept")``. Raises `ValueError` for what is no media type.
         """
+        from duoframe.negotiation import best_media_type
+
         return best_media_type(self.headers.get("accept"), media_types)
 
     @property
@@ -322,4 +323,5 @@ _SHOWN = 200
 """Characters of a method and of a path that a log record is to carry."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A comma, which RFC 3986 §3.2.2 would allow in a name, is how two Host fields come out of a WSGI server.
-_HOST = re.compile(r"(?:(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")
+# Possessive: without a way back there is nothing to be kept for each character of a long one.
+_HOST = re.compile(r"(?:(?:[A-Za-z0-9._~!$&'()*+;=-]++|%[0-9A-Fa-f]{2})++|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")

@@ -109,17 +109,17 @@ class TestETagList:
     )
     def test_members_that_are_no_tags_are_left_out(self, field: str, tags: list[str]) -> None:
         """H-25."""
-        assert [str(tag) for tag in ETagList.parse(field).tags] == tags
+        assert ETagList.parse(field).tags == set(tags)
         assert not ETagList.parse(field).any
 
     @pytest.mark.parametrize("field", ["*", " *\t"])
     def test_the_star_stands_alone(self, field: str) -> None:
         """H-25."""
-        assert ETagList.parse(field) == ETagList((), any=True)
+        assert ETagList.parse(field) == ETagList(frozenset(), any=True)
 
     @given(st.lists(TAGS), st.sampled_from([",", ", ", "\t,,  "]))
     def test_any_list_is_read_back(self, tags: list[ETag], separator: str) -> None:
-        assert ETagList.parse(separator.join(map(str, tags))).tags == tuple(tags)
+        assert ETagList.parse(separator.join(map(str, tags))).tags == set(map(str, tags))
 
     @given(ANY_FIELD)
     def test_no_field_raises(self, field: str) -> None:
