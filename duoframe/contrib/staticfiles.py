@@ -84,7 +84,7 @@ class StaticFiles:
 
     def _missed(self, request: Request, names: tuple[str, ...] | None) -> Response:
         """What answers where there is no file; it makes no difference whether the path was refused or led nowhere."""
-        name = names[-1] if names else "."
+        name = names[-1] if names else "."  # what was refused is like no page
         pagelike = self.html == "spa" and "." not in name
         page = None
         if pagelike and request.accepts("text/html"):
@@ -93,6 +93,7 @@ class StaticFiles:
             page = self._file(request, ("404.html",), 404)
         if page is None:
             raise HTTPException(404, headers={"vary": "accept"} if pagelike else None)
+        page.headers["cache-control"] = "no-cache"  # whatever its own name says: there may be a file tomorrow
         if pagelike:
             page.headers.vary("accept")
         return page

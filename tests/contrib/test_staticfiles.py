@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -115,6 +115,27 @@ def test_the_files_are_a_route_like_any_other(ask: Ask, app: App, root: Path) ->
     assert (answer.status, answer.body) == (404, b"no /assets/absent")
     assert seen == [200, 404]
     assert [route.plan.colour for route in app.routes] == [Colour.SYNC]
+
+
+def test_middleware_of_either_colour_may_put_another_answer_in_place_of_a_file(ask: Ask, app: App, root: Path) -> None:
+    """The file that was open is closed, as `nothing_left_open` sees."""
+
+    @app.middleware
+    async def waiting(request: Any) -> AsyncGenerator[Any, Any]:
+        response = yield
+        if "x-other" in request.headers:
+            yield f"instead of {response.status}"
+
+    @app.middleware
+    def plain(request: Any) -> Generator[Any, Any, None]:
+        yield
+        if "x-plain" in request.headers:
+            yield "plain"
+
+    app.static("/assets", root)
+    assert ask(app, "GET", b"/assets/app.css").body == b"body {}"
+    assert ask(app, "GET", b"/assets/app.css", [(b"x-other", b"1")]).body == b"instead of 200"
+    assert ask(app, "GET", b"/assets/app.css", [(b"x-plain", b"1")]).body == b"plain"
 
 
 def test_a_router_serves_files_below_its_prefix(ask: Ask, app: App, root: Path) -> None:
@@ -724,6 +745,15 @@ def test_files_with_a_hash_in_their_name_may_be_kept_for_ever(ask: Ask, app: App
     assert (caching(b"/assets/app.css"), caching(b"/long/app.css")) == ("max-age=60", "max-age=3600")
     assert caching(b"/own/sub/a%20b.txt") == IMMUTABLE
     assert caching(b"/own/app.3f9a2c1b.css") == "max-age=60"
+
+
+def test_what_stands_in_for_a_missing_file_is_asked_about_each_time(ask: Ask, app: App, site: Path) -> None:
+    """Whatever may be kept for ever: there may be a file tomorrow."""
+    app.static("/", site, html="spa", immutable=lambda path: True)
+    assert field(ask(app, "GET", b"/"), "cache-control") == IMMUTABLE
+    for target, status in ((b"/users/7", 200), (b"/absent.js", 404)):
+        answer = ask(app, "GET", target)
+        assert (answer.status, field(answer, "cache-control")) == (status, "no-cache")
 
 
 def test_a_predicate_that_fails_leaves_nothing_open(ask: Ask, app: App, root: Path) -> None:

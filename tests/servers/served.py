@@ -75,6 +75,7 @@ def name_asgi(inner: ASGIApp) -> ASGIApp:
 
 app.wrap_wsgi(name_wsgi)
 app.wrap_asgi(name_asgi)
+app.static("/static", Path(__file__).parent)
 
 
 @app.lifespan

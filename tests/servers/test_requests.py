@@ -4,10 +4,12 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.servers import wire
 from tests.servers.process import Server
 from tests.servers.table import MAX_BODY_SIZE
 from tests.servers.wire import Answer, Connection, exchange, request
@@ -46,6 +48,7 @@ def case(
     return Case(name, request(method, target, sent, sends), status, body, fields)
 
 
+WIRE = Path(wire.__file__).read_bytes()
 ITEM = json.dumps({"name": "café", "price": 1.5}, ensure_ascii=False).encode()
 ITEM_BACK = {"got": {"name": "café", "price": 1.5}}
 AS_JSON = {"Content-Type": "application/json"}
@@ -53,6 +56,8 @@ AS_JSON = {"Content-Type": "application/json"}
 CASES = [
     case("def", "GET", "/hello/Ada", 200, b"Hello Ada", content_type=TEXT, content_length="9"),
     case("async def", "GET", "/later/42", 200, {"n": 42}, content_type=JSON, content_length="8"),
+    case("file", "GET", "/static/wire.py", 200, WIRE, content_length=str(len(WIRE)), cache_control="max-age=60"),
+    case("part of a file", "GET", "/static/wire.py", 206, WIRE[3:8], sends={"Range": "bytes=3-7"}, content_length="5"),
     case("unfit converter", "GET", "/later/x", 404),
     case("JSON into def", "POST", "/items", 201, ITEM_BACK, sent=ITEM, sends=AS_JSON, x_made="here"),
     case("JSON into async def", "POST", "/async/items", 201, ITEM_BACK, sent=ITEM, sends=AS_JSON, x_made="here"),
@@ -235,3 +240,26 @@ def test_the_lifespan_ran_once_in_each_process(server: Server) -> None:
     """L-01, L-04, L-11, L-15: at start-up, or before the first request; never twice."""
     assert exchange(server.port, request("GET", "/lifespan")).json() == {"def": 1, "async": 1}
     assert set(server.counts("started").values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "../parity.py",
+        "..%2fparity.py",
+        "%2e%2e/parity.py",
+        "..\\parity.py",
+        "..%5cparity.py",
+        "//etc/passwd",
+        "%2fetc%2fpasswd",
+        "%c0%ae%c0%ae/parity.py",
+        "wire.py/",
+        "wire.py%00",
+    ],
+)
+def test_whatever_a_server_makes_of_a_path_only_files_of_the_directory_are_sent(server: Server, rest: str) -> None:
+    """R1 and H-42: servers resolve, decode and refuse each in their own way."""
+    answer = exchange(server.port, request("GET", f"/static/{rest}"))
+    assert answer.status in (400, 404)
+    assert b"import" not in answer.body
+    assert b"root:" not in answer.body
