@@ -65,8 +65,8 @@ def _is_local(authority: str) -> bool:
     found = _AUTHORITY.fullmatch(authority)
     if found is None:
         return False
-    name = found["name"].lower()
-    return name == "localhost" or name.endswith(".localhost") or _is_loopback(found["address"] or name)
+    name = (found["address"] or found["name"]).lower()
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
 def _is_loopback(address: str) -> bool:
@@ -84,7 +84,7 @@ def _warn() -> None:
 
 
 _PROXIED = re.compile(r"forwarded|via|x-forwarded(-.*)?|x-original-.*|x-real-ip|.*(client|connecting)-ip")
-_AUTHORITY = re.compile(r"(?:https?://)?(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:/\[\]]*))(?::[0-9]*)?")
+_AUTHORITY = re.compile(r"(?:https?://)?(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^:/\[\]]*))(?::[0-9]*)?")
 _FIELDS = {
     "cache-control": "no-store",
     "cross-origin-resource-policy": "same-origin",
@@ -197,6 +197,7 @@ def _request(request: Request) -> Iterator[str]:
     yield f"{_table('Header fields', fields)}\n</section>"
 
 
+@functools.cache  # to look it up takes half a millisecond and leaves cyclic garbage
 def _version() -> str:
     try:
         return version("duoframe")

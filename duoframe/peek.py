@@ -20,7 +20,7 @@ ITEMS = 20
 DEPTH = 4
 """Built-in collections inside one another."""
 
-MASKED = "(masked)"
+MASKED = "********"
 
 _SECRET = (
     r"pass(?:word|wd|phrase|code)|pwd|secret|token|credential|authori[sz]ation|cookie|session|signature|csrf|xsrf|jwt"

@@ -68,8 +68,8 @@ class Generators:
             self.open -= 1
 
 
-def application(generators: Generators) -> App:
-    app = App(max_body_size=250_000)
+def application(generators: Generators, debug: bool) -> App:
+    app = App(max_body_size=250_000, debug=debug)
 
     @app.middleware
     @inline
@@ -156,6 +156,9 @@ def by_wsgi(app: App, method: str, path: str, content_type: str, body: bytes, ta
         "SERVER_PORT": "80",
         "CONTENT_TYPE": content_type,
         "CONTENT_LENGTH": str(len(body)) if body else "",
+        "HTTP_HOST": "localhost",
+        "HTTP_ACCEPT": "text/html",
+        "REMOTE_ADDR": "127.0.0.1",
         "wsgi.input": io.BytesIO(body),
     }
     iterable = app(environ, lambda status, headers, exc_info=None: lambda data: None)
@@ -170,8 +173,9 @@ def by_wsgi(app: App, method: str, path: str, content_type: str, body: bytes, ta
 
 async def by_asgi(app: App, method: str, path: str, content_type: str, body: bytes, taken: int | None = None) -> None:
     """As `by_wsgi`; a client that leaves is told by ``http.disconnect``, and by an `OSError` of ``send``."""
-    headers = [(b"host", b"x"), (b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    headers = [(b"host", b"localhost"), (b"accept", b"text/html"), (b"content-type", content_type.encode())]
+    headers.append((b"content-length", str(len(body)).encode()))
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("127.0.0.1", 50000)}
     left = asyncio.Event()
     unread = [body[: len(body) // 2], body[len(body) // 2 :]]
     count = 0
@@ -199,13 +203,14 @@ async def by_asgi(app: App, method: str, path: str, content_type: str, body: byt
 Round = Callable[[int | None], None]
 
 
-@pytest.fixture(params=["wsgi", "asgi"])
+@pytest.fixture(params=["wsgi", "asgi", "wsgi debug", "asgi debug"])
 def rounds(request: pytest.FixtureRequest) -> Iterator[tuple[Round, Generators]]:
     """One round asks for everything in `MIXED`."""
     logging.disable()  # a log record that pytest keeps would hold the exception
     generators = Generators()
-    app = application(generators)
-    if request.param == "wsgi":
+    door, _, debug = request.param.partition(" ")
+    app = application(generators, bool(debug))
+    if door == "wsgi":
 
         def play(taken: int | None) -> None:
             for ask in MIXED:
