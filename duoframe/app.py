@@ -50,7 +50,8 @@ class App(Router):
     ``grace``: seconds that clean-up may take at the end; ``write_timeout``: seconds that a client behind an ASGI server
     may take for one chunk before it counts as gone, None for no limit (a WSGI server writes by itself, and has a limit
     of its own); ``redirect_slashes``: answer 308 where only a last slash is wrong; ``converters``: kinds of path
-    parameters beside the built-in ones; ``debug``: log what helps development.
+    parameters beside the built-in ones; ``debug``: log what helps development, and show who
+    asks from this very machine where an exception arose.
     """
 
     nests = False

@@ -43,7 +43,7 @@ def present(request: Request, error: HTTPException, cause: BaseException, plain:
             "traceback": [visible(line) for line in as_text(faults)],
         }
         response = problem(HTTPException(error.status, error.detail, error.headers, extensions=members))
-    response.headers.vary("accept")
+    response.headers.vary("Accept")
     response.headers.update(_FIELDS)
     return response
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 
 from duoframe.errors import HTTPException, reason
-from duoframe.negotiation import best_media_type
 from duoframe.peek import visible
 from duoframe.requests import Request
 from duoframe.responses import HTMLResponse, Response
@@ -22,14 +21,14 @@ _OFFERS = ("application/problem+json", "application/json", "text/html")
 
 def prefers_page(request: Request) -> bool:
     """Whether the client likes HTML better than JSON, as browsers do."""
-    return best_media_type(request.headers.get("accept"), _OFFERS) == "text/html"
+    return request.accepts(*_OFFERS) == "text/html"
 
 
 def present(request: Request, error: HTTPException, plain: Response) -> Response:
     """The answer to an error: ``plain``, its problem details in JSON, or a page instead."""
     if error.status < 400:
         return plain
-    plain.headers.vary("accept")
+    plain.headers.vary("Accept")
     return page(_document(request, error), plain) if prefers_page(request) else plain
 
 

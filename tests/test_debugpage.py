@@ -294,7 +294,7 @@ def test_the_page_loads_nothing_runs_nothing_and_is_not_kept(ask: Ask, debugged:
     policy = found["content-security-policy"].split("; ")
     assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
     assert not any(directive.startswith("script-src") for directive in policy)
-    assert (found["cache-control"], found["x-content-type-options"], found["vary"]) == ("no-store", "nosniff", "accept")
+    assert (found["cache-control"], found["x-content-type-options"], found["vary"]) == ("no-store", "nosniff", "Accept")
     assert found["cross-origin-resource-policy"] == "same-origin"
 
 

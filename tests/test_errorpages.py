@@ -121,7 +121,7 @@ def test_a_client_that_prefers_html_gets_a_page_and_any_other_problem_details(
     headers = [] if accept is None else [(b"accept", accept)]
     for target, status in ((b"/teapot", 418), (b"/boom", 500), (b"/nowhere", 404), (b"/%ff", 400)):
         answer = ask(app, "GET", target, headers)
-        assert (answer.status, fields(answer)["content-type"], fields(answer)["vary"]) == (status, media_type, "accept")
+        assert (answer.status, fields(answer)["content-type"], fields(answer)["vary"]) == (status, media_type, "Accept")
         if media_type == PROBLEM:
             assert msgspec.json.decode(answer.body)["status"] == status
         else:
@@ -133,7 +133,7 @@ def test_a_field_in_vary_stays_there(ask: Ask, app: App, colour: Any) -> None:
     app.get("/")(colour(lambda: abort(404, headers={"Vary": "Cookie", "Content-Language": "en"})))
     for headers in ([], PAGE):
         answer = ask(app, "GET", b"/", headers)
-        assert (fields(answer)["vary"], fields(answer)["content-language"]) == ("Cookie, accept", "en")
+        assert (fields(answer)["vary"], fields(answer)["content-language"]) == ("Cookie, Accept", "en")
 
 
 def test_a_redirect_by_exception_is_no_page(ask: Ask, app: App, colour: Any) -> None:

@@ -155,6 +155,8 @@ def refuse() -> NoReturn:
 
 
 HTTPException("404")  # type: ignore[arg-type]
+HTTPException(409, type="/problems/stale", title="Stale", extensions={"version": 3})
+HTTPException(409, extension={"version": 3})  # type: ignore[call-arg]
 assert_type(url_for("hello", name="Ada"), str)
 assert_type(app.url_for("hello", name="Ada"), str)
 
