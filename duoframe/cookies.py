@@ -3,10 +3,11 @@
 Knows text and `MultiDict`; knows no request and no response. `responses` sends the fields.
 """
 
-import datetime
 import re
+from datetime import datetime
 from typing import Literal
 
+from duoframe.conditions import http_date
 from duoframe.datastructures import MultiDict
 
 SameSite = Literal["Lax", "Strict", "None"]
@@ -61,7 +62,7 @@ def cookie_field(
     value: str = "",
     *,
     max_age: int | None = None,
-    expires: datetime.datetime | float | None = None,
+    expires: datetime | float | None = None,
     path: str = "/",
     domain: str | None = None,
     secure: bool = False,
@@ -145,21 +146,11 @@ def _check_security(
         raise ValueError(f"cookie {name!r}: the prefix __Host- asks for secure=True, path='/' and no domain")
 
 
-def _date(moment: datetime.datetime | float) -> str:
-    """A moment as user agents read it (RFC 6265 §5.1.1): a datetime, naive ones in UTC, or seconds of the epoch."""
-    from email.utils import format_datetime
-
-    try:
-        if not isinstance(moment, datetime.datetime):
-            moment = datetime.datetime.fromtimestamp(moment, datetime.UTC)
-        elif moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.UTC)
-        moment = moment.astimezone(datetime.UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise ValueError(f"expected expires to be a moment before the year 10000, got {moment!r}") from error
-    if moment.year < 1601:
-        raise ValueError(f"expected expires to be after the year 1600, which user agents refuse, got {moment!r}")
-    return format_datetime(moment, usegmt=True)
+def _date(moment: datetime | float) -> str:
+    date = http_date(moment)
+    if date[12:16] < "1601":  # RFC 6265 §5.1.1
+        raise ValueError(f"expected expires to be after the year 1600, which user agents ask for, got {moment!r}")
+    return date
 
 
 def _unescape(escape: re.Match[str]) -> str:

@@ -143,6 +143,7 @@ class EnvironSource:
             root_path=(_decode(get("SCRIPT_NAME", "")) or "").rstrip("/"),
             raw_path=_raw_path(environ),
             http_version=get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
+            multiprocess=bool(get("wsgi.multiprocess")),
         )
 
 

@@ -19,6 +19,7 @@ from duoframe.conditions import ETag, Preconditions, http_date
 from duoframe.cookies import parse_cookies
 from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
 from duoframe.errors import HTTPException
+from duoframe.sessions import Session
 from duoframe.streams import BodyStream
 from duoframe.threads import Slots
 
@@ -34,6 +35,8 @@ class Facts(NamedTuple):
     raw_path: bytes
     """The path as it stood in the request line, percent-encoded, without the query."""
     http_version: str
+    multiprocess: bool = False
+    """Whether the server says that other processes serve the application too."""
 
 
 class Source(Protocol):
@@ -84,6 +87,7 @@ class Request:
     _preconditions: Preconditions | None = None
     _state: State | None = None
     _id: str | None = None
+    _session: Session | None = None
 
     def __init__(self, app: Any, method: str, path: str, query_string: bytes, source: Source, values: Any) -> None:
         self.app = app
@@ -238,6 +242,16 @@ class Request:
         if self._state is None:
             self._state = self.app.state.copy()
         return self._state
+
+    @property
+    def session(self) -> Session:
+        """What is kept for the visitor between requests. Raises `RuntimeError` where no middleware keeps it."""
+        if self._session is None:
+            raise RuntimeError(
+                "no session middleware runs around this code; register one: App(middleware=[CookieSessions(...)]),"
+                " from duoframe.middleware.sessions"
+            )
+        return self._session
 
     @property
     def body(self) -> bytes:

@@ -6,10 +6,10 @@ method, nor how a door sends. `core` makes the answers, the doors send them.
 
 from __future__ import annotations
 
-import datetime
 import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 from duoframe.caching import CacheControl
@@ -133,13 +133,13 @@ class Response:
         self._set("etag", None if etag is None else str(ETag.of(etag)))
 
     @property
-    def last_modified(self) -> datetime.datetime | None:
+    def last_modified(self) -> datetime | None:
         """The moment of the last change, in UTC; set from a datetime, naive ones in UTC, or seconds since 1970."""
         field = None if self._headers is None else self._headers.get("last-modified")
         return None if field is None else parse_date(field)
 
     @last_modified.setter
-    def last_modified(self, moment: datetime.datetime | float | None) -> None:
+    def last_modified(self, moment: datetime | float | None) -> None:
         self._set("last-modified", None if moment is None else http_date(moment))
 
     @property
@@ -184,7 +184,7 @@ class Response:
         value: str = "",
         *,
         max_age: int | None = None,
-        expires: datetime.datetime | float | None = None,
+        expires: datetime | float | None = None,
         path: str = "/",
         domain: str | None = None,
         secure: bool = False,
