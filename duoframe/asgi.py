@@ -17,7 +17,7 @@ from typing import Any
 from duoframe.bridge import Drive, Hop, step
 from duoframe.core import bring_to_thread, deliver, enter_gate, exchange, last_resort, leave_gate, not_started, respond
 from duoframe.errors import ClientDisconnect
-from duoframe.incoming import Incoming, read_request, take_in
+from duoframe.incoming import Incoming, let_go, read_request, take_in
 from duoframe.plan import Colour, Plan
 from duoframe.relay import Closed, End, ToLoop
 from duoframe.requests import Request
@@ -86,10 +86,13 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
         call.over = True
         if call.incoming is not None:
             call.incoming.close()
-        if call.admission is None:
-            call.end()
-        elif worker is None or await worker.ended():
-            call.admission.conclude(call.end)
+        if worker is None or await worker.ended():
+            if request._body is not None and request._body.on_disk and not call.inside:
+                await let_go(request._body, runtime.threads)
+            if call.admission is None:
+                call.end()
+            else:
+                call.admission.conclude(call.end)
 
 
 async def _start(app: Any, runtime: Runtime, call: Call) -> bool:
@@ -172,6 +175,11 @@ class Call:
         self._watched = False
         self.over = False
         """Whether the exchange is over."""
+
+    @property
+    def inside(self) -> bool:
+        """Whether a thread is inside the plan still, which was left."""
+        return self.admission is not None and self.admission.left
 
     def admit(self) -> Admission:
         """What the call holds of the worker threads."""
@@ -385,6 +393,9 @@ class Worker:
             if self._response is None:
                 raise
             end, response = End(error), self._response  # the loop may not yet have taken what `begin` answered
+        finally:
+            if self._call.request._body is not None:
+                self._call.request._body.close()  # here, where it may reach the disk
         if self._relay is not None:
             self._relay.end(end)
         return response

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from duoframe.datastructures import MultiDict, parse_query
 from duoframe.errors import ClientDisconnect, HTTPException
 from duoframe.limits import Counter, Limits
+from duoframe.threads import Threads
 from duoframe.uploads import Spool, UploadFile
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Body:
     it has its bytes, and no form, files or JSON.
 
     Constructing, feeding and finishing raise `HTTPException`: 413 past a limit, 400 for a malformed form, 507 or 503
-    when the disk is full or no descriptor is left. A body that has raised is closed.
+    when the disk is full or no descriptor is left. A body that has raised is of no use but to be closed.
     """
 
     __slots__ = (
@@ -62,32 +63,38 @@ class Body:
         """Whether the next `feed` or `finish`, or once finished the reading of what was kept, reaches the disk."""
         return self._spool.on_disk if self._state == "complete" else self._spool.due
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether any of it is on disk, which `close` reaches then."""
+        return self._spool.on_disk
+
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
         self._require("open")
         if not chunk:
             return
         self.received += len(chunk)
-        try:
-            self._counter.count("max_body_size", len(chunk))
-            self._spool.flush()
-            self._reader.feed(chunk)
-        except BaseException:
-            self.close()
-            raise
+        self._counter.count("max_body_size", len(chunk))
+        self._spool.flush()
+        self._reader.feed(chunk)
 
     def finish(self) -> None:
         """The body has ended. Raises `ClientDisconnect` when it is shorter than announced."""
         self._require("open")
-        try:
-            if self._announced is not None and self.received < self._announced:
-                raise ClientDisconnect(f"expected a body of {self._announced} bytes, got {self.received}")
-            self._reader.finish()
-            self._spool.flush()
-        except BaseException:
-            self.close()
-            raise
+        if self._announced is not None and self.received < self._announced:
+            raise ClientDisconnect(f"expected a body of {self._announced} bytes, got {self.received}")
+        self._reader.finish()
+        self._spool.flush()
         self._state = "complete"
+
+    def hand_over(self, threads: Threads | None, waits: bool) -> None:
+        """Make ready for a plan that runs on the loop of ``threads``; ``waits`` says that it must not wait for a disk.
+
+        What is read by attribute comes into memory then, and uploads are to be awaited on that loop.
+        """
+        self._spool.threads = threads
+        if waits and self.on_disk and not isinstance(self._reader, _MultipartReader):
+            self._load()
 
     def close(self) -> None:
         """Let go of everything, complete or not. Closing twice is no fault."""
@@ -106,10 +113,7 @@ class Body:
                 "a multipart body is not kept as bytes: its parts are in request.form and request.files; "
                 "register the route with stream=True to get the body as it arrives"
             )
-        if self._content is None:
-            self._content = self._spool.read(0, len(self._spool))
-            self._spool.close()
-        return self._content
+        return self._load()
 
     @property
     def form(self) -> MultiDict[str]:
@@ -153,6 +157,13 @@ class Body:
             raise HTTPException(415, f"expected JSON in UTF-8 (RFC 8259 §8.1), got charset={charset[:100]!r}")
         require_plain(self._coding)
         return _decoded(self.content, decode)
+
+    def _load(self) -> bytes:
+        """The bytes that were kept, from now on in memory."""
+        if self._content is None:
+            self._content = self._spool.read(0, len(self._spool))
+            self._spool.close()
+        return self._content
 
     def _require_plain_form(self) -> None:
         if self.media_type in _READERS:

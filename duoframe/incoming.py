@@ -12,11 +12,12 @@ from duoframe.body import Body, content_length
 from duoframe.bridge import Cancellable, Loop
 from duoframe.datastructures import Headers
 from duoframe.errors import ClientDisconnect, HTTPException
-from duoframe.plan import Plan
+from duoframe.plan import Colour, Plan
 from duoframe.relay import call
 from duoframe.requests import Facts, Request
 from duoframe.runtime import Runtime
 from duoframe.streams import BodyStream
+from duoframe.threads import Threads, ThreadsExhaustedError
 from duoframe.types import Message, Receive, Scope
 
 
@@ -254,18 +255,10 @@ async def take_in(
     body = None
     try:
         body = Body(*_content(request._values), limits, length)
-        while chunk := await incoming.next():
-            if body.touches_disk:
-                await runtime.threads.call(body.feed, chunk)
-            else:
-                body.feed(chunk)
-        if body.touches_disk:
-            await runtime.threads.call(body.finish)
-        else:
-            body.finish()
+        await _fill(body, incoming, runtime.threads, plan.colour is not Colour.SYNC)
     except BaseException as refusal:
         if body is not None:
-            body.close()
+            await let_go(body, runtime.threads)
         if not isinstance(refusal, Exception):
             raise
         request._refusal = refusal
@@ -274,6 +267,33 @@ async def take_in(
         return plan, None
     request._body_unread = "the body was refused before it was complete"
     return plan.refuse, incoming
+
+
+async def _fill(body: Body, incoming: Incoming, threads: Threads, waits: bool) -> None:
+    """Read a body to its end; what reaches the disk is done on a worker thread."""
+    while chunk := await incoming.next():
+        if body.touches_disk:
+            await threads.call(body.feed, chunk)
+        else:
+            body.feed(chunk)
+    if body.touches_disk:
+        await threads.call(body.finish)
+    else:
+        body.finish()
+    if waits and body.on_disk:
+        await threads.call(body.hand_over, threads, True)
+    else:
+        body.hand_over(threads, False)
+
+
+async def let_go(body: Body, threads: Threads) -> None:
+    """Close a body, on a worker thread where that reaches the disk; whatever happens, it is closed then."""
+    if body.on_disk:
+        try:
+            await threads.finish(body.close)
+        except ThreadsExhaustedError:
+            pass
+    body.close()
 
 
 def _number(announced: bytes) -> Length:

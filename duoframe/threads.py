@@ -170,6 +170,19 @@ class Threads:
         finally:
             self.release()
 
+    async def finish(self, call: Callable[..., Any], *args: Any) -> None:
+        """Make one call on a thread to clean up: whoever cancels the caller meanwhile, it returns when that has.
+
+        Raises `ThreadsExhaustedError` alone.
+        """
+        self.reserve()
+        try:
+            job = Job(call, *args)
+            self._jobs.put(job)
+            await self.settle(job, leave=False)
+        finally:
+            self.release()
+
     async def run(self, job: Job, leave: bool = False) -> Any:
         """Run a job on a thread at once and wait for its answer; the caller has reserved the thread.
 

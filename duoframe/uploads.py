@@ -12,14 +12,23 @@ import os
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
 
 from duoframe.datastructures import Headers
 from duoframe.errors import HTTPException
+from duoframe.threads import Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from _typeshed import WriteableBuffer
+
+    class Content(bytes):
+        """What `UploadFile.read` gives: bytes, which `async def` code has to await."""
+
+        def __await__(self) -> Generator[Any, Any, bytes]: ...
+
 
 _BLOCK = 64 * 1024
 _LONGEST_NAME = 255  # bytes; NAME_MAX of the file systems in use
@@ -39,15 +48,17 @@ class Spool:
     ``memory`` is how many bytes stay in memory; past it all of them go to one temporary file without a name. One file
     holds every upload of a request, so that no request can use up the descriptors of the process.
 
-    Only a `flush` while `due` and a `read` while `on_disk` reach the disk, so that the caller can choose the thread.
+    Only a `flush` while `due`, and a `read` and `close` while `on_disk`, reach the disk, so that the caller can choose
+    the thread. ``threads`` are those of the loop whose code may use it, where there is one.
     `flush` raises `HTTPException`: 507 when the disk is full, 503 when no descriptor is left; nothing but `close`
     makes sense then.
     """
 
-    __slots__ = ("_file", "_lock", "_memory", "_stored", "_tail", "closed")
+    __slots__ = ("_file", "_lock", "_memory", "_stored", "_tail", "closed", "threads")
 
     def __init__(self, memory: int) -> None:
         self.closed = False
+        self.threads: Threads | None = None
         self._memory = memory
         self._tail = bytearray()
         self._stored = 0
@@ -124,6 +135,9 @@ class UploadFile:
     display only. ``content_type`` is the part's own, ``text/plain`` where it has none (RFC 7578 §4.4): the client's
     claim, not a fact. ``size`` is in bytes, ``headers`` are the part's header fields.
 
+    In `def` code: ``upload.read()``, ``upload.save(path)``, ``for chunk in upload``. In `async def` code, so that no
+    disk holds up the event loop: ``await upload.read()``, ``await upload.save(path)``, ``async for chunk in upload``.
+
     It lives as long as the request. Reading it later raises `ValueError`.
     """
 
@@ -147,23 +161,46 @@ class UploadFile:
         for position in range(0, self.size, _BLOCK):
             yield self._stretch(position, _BLOCK)
 
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The same, read off the event loop."""
+        return _Walk(self)
+
     @property
     def file(self) -> io.BufferedReader:
-        """The content as a binary file, for libraries that take one; `read` moves its position."""
+        """The content as a binary file, for libraries that take one; `read` moves its position.
+
+        Reading it holds up its thread, so on an event loop's it raises `RuntimeError`.
+        """
         self._kept()
         if self._file is None:
             self._file = io.BufferedReader(_Window(self), _BLOCK)
         return self._file
 
-    def read(self, size: int = -1) -> bytes:
-        """The next ``size`` bytes, all that are left by default, ``b""`` at the end."""
-        return self.file.read(size)
+    def read(self, size: int = -1) -> Content:
+        """The next ``size`` bytes, all that are left by default, ``b""`` at the end; `async def` code awaits them."""
+        return self._do(self.file.read, size)  # type: ignore[no-any-return]  # bytes, or what will be
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole content to ``path``, over what may be there. Build the path from `filename` only."""
+    def save(self, path: str | os.PathLike[str]) -> Awaitable[None]:
+        """Write the whole content to ``path``, over what may be there; `async def` code awaits it.
+
+        Build the path from `filename` only.
+        """
         self._kept()
+        return self._do(self._write, path)  # type: ignore[no-any-return]  # None, or what will be
+
+    def _write(self, path: str | os.PathLike[str]) -> None:
         with open(path, "wb") as target:
             target.writelines(self)
+
+    def _do(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Make the call, on an event loop's thread give a coroutine that has a worker thread make it."""
+        threads = self._loop_held()
+        return call(*args) if threads is None else threads.call(call, *args)
+
+    def _loop_held(self) -> Threads | None:
+        """The worker threads of the event loop that a call here would hold up, if it would."""
+        threads = self._kept().threads
+        return threads if threads is not None and threads.loop.thread == threading.get_ident() else None
 
     def close(self) -> None:
         """Give the content up before the request ends. Closing twice is no fault."""
@@ -181,7 +218,28 @@ class UploadFile:
         return self._spool
 
     def _stretch(self, start: int, size: int) -> bytes:
+        if self._loop_held() is not None:
+            raise RuntimeError(
+                f"reading upload {self.filename!r} here would hold up the event loop: in `async def` write "
+                "`await upload.read()`, `await upload.save(path)` or `async for chunk in upload`"
+            )
         return self._kept().read(self._start + start, max(0, min(size, self.size - start)))
+
+
+class _Walk(AsyncIterator[bytes]):
+    """Walks one upload on an event loop; an iterator, so that leaving it leaves nothing open."""
+
+    def __init__(self, upload: UploadFile) -> None:
+        self._upload = upload
+        self._position = 0
+
+    async def __anext__(self) -> bytes:
+        upload, position = self._upload, self._position
+        if position >= upload.size:
+            raise StopAsyncIteration
+        self._position += _BLOCK
+        chunk = upload._do(upload._stretch, position, _BLOCK)
+        return chunk if isinstance(chunk, bytes) else await chunk
 
 
 class _Window(io.RawIOBase):

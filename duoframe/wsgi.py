@@ -350,6 +350,8 @@ class PortalAnswer(Answer):
         self._admission = Admission(self._runtime.threads)
         self._relay = ToThread(self._runtime.loop)
         self._ended = False
+        if request._body is not None:
+            request._body.hand_over(self._runtime.threads, waits=True)
 
     def first(self, plan: Plan) -> Response:
         """Start the plan on the portal and wait for its answer; raises what the plan raises."""

@@ -131,12 +131,6 @@ def _router(colour: str, events: list[str]) -> Router:
     def json(request: Request) -> Any:
         return {"got": request.json, "size": len(request.body)}
 
-    @router.route("/form", methods=["POST", "PUT"])
-    @paint
-    def form(request: Request) -> Any:
-        files = [(name, file.filename, file.size, file.read().hex()) for name, file in request.files.multi_items()]
-        return {"form": request.form.multi_items(), "files": files}
-
     @router.route("/body", methods=["POST", "PATCH", "GET"])
     @paint
     def body(request: Request) -> Any:
@@ -196,6 +190,11 @@ def _streams(router: Router, colour: str, events: list[str]) -> None:
 
     if colour == "def":
 
+        @router.route("/form", methods=["POST", "PUT"])
+        def form(request: Request) -> Any:
+            files = [(name, file.filename, file.size, file.read().hex()) for name, file in request.files.multi_items()]
+            return {"form": request.form.multi_items(), "files": files}
+
         @router.get("/stream")
         def stream(request: Request) -> Any:
             return StreamingResponse(chunks(*plan(request)), headers={"x-stream": "yes"})
@@ -210,6 +209,14 @@ def _streams(router: Router, colour: str, events: list[str]) -> None:
             return {"received": sum(sizes)}
 
     else:
+
+        @router.route("/form", methods=["POST", "PUT"])
+        async def waiting_form(request: Request) -> Any:
+            files = [
+                (name, file.filename, file.size, (await file.read()).hex())
+                for name, file in request.files.multi_items()
+            ]
+            return {"form": request.form.multi_items(), "files": files}
 
         @router.get("/stream")
         async def waiting_stream(request: Request) -> Any:

@@ -116,6 +116,41 @@ assert_type(request.cookies["session"], str)
 assert_type(request.body, bytes)
 assert_type(request.form["name"], str)
 assert_type(request.files["file"], UploadFile)
+assert_type(request.is_disconnected, bool)
+
+
+def read_upload(upload: UploadFile) -> bytes:
+    upload.save("here")
+    assert_type(next(iter(upload)), bytes)
+    return upload.read(10)
+
+
+async def read_upload_later(upload: UploadFile) -> bytes:
+    await upload.save("here")
+    async for chunk in upload:
+        assert_type(chunk, bytes)
+    return await upload.read(10)
+
+
+def walk_parts(request: Request) -> bytes:
+    for part in request.stream.parts():
+        for chunk in part:
+            assert_type(chunk, bytes)
+        assert_type(part.read(), bytes)
+        assert_type(part.filename, str | None)
+    return b""
+
+
+async def walk_parts_later(request: Request) -> bytes:
+    async for part in request.stream.parts():
+        async for chunk in part:
+            assert_type(chunk, bytes)
+        assert_type(await part.read(), bytes)
+        part.read().decode()  # type: ignore[attr-defined]  # it was not awaited
+    return b""
+
+
+app.post("/limited", limits=Limits(max_files=1), stream=True)
 assert_type(request.client, tuple[str, int | None] | None)
 assert_type(request.host, str)
 assert_type(request.path_params, dict[str, Any])
