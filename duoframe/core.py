@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from duoframe.answers import to_response
 from duoframe.bridge import Hop, step
 from duoframe.context import current
 from duoframe.errors import ClientDisconnect, HTTPException
@@ -18,7 +19,7 @@ from duoframe.files import FileBody
 from duoframe.plan import Colour, Piece, Plan, Stage, Style
 from duoframe.relay import Closed, iterate
 from duoframe.requests import Request
-from duoframe.responses import Response, chunk_bytes, problem, to_response
+from duoframe.responses import Response, chunk_bytes, problem
 from duoframe.threads import ThreadsExhaustedError
 
 logger = logging.getLogger("duoframe.error")

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from duoframe import binding
+from duoframe.answers import to_response
 from duoframe.body import Limits
 from duoframe.errors import ConfigurationError, HTTPException
-from duoframe.responses import BODYLESS, Response, to_response
+from duoframe.responses import BODYLESS, Response
 
 F = TypeVar("F", bound=Callable[..., Any])
 

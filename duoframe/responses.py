@@ -1,14 +1,14 @@
 """What a handler answers: a status, header fields, and a body that is bytes or a stream.
 
-Knows how a value becomes an answer and what HTTP allows each status to carry; must not know who asked, beyond the
-method, nor how a door sends. `core` makes the answers, the doors send them.
+Knows what HTTP allows each status to carry; must not know who asked, beyond the method and the conditions, nor how a
+door sends. `answers` makes one of any value, the doors send it.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -342,29 +342,6 @@ def encode_json(value: Any) -> bytes:
         raise ValueError("expected text that can be encoded as UTF-8, got a lone surrogate") from None
 
 
-def to_response(value: Any, status: int = 200) -> Response:
-    """The answer a handler's return value stands for.
-
-    `Response` as it is; `str` as text; what has ``__html__`` as a page; bytes; a tuple ``(body, status[, headers])``;
-    a generator or other iterator as a stream; anything else as JSON. Raises `TypeError` for what is none of these.
-    """
-    make = _MAKERS.get(type(value))
-    if make is not None:
-        return make(value, status)
-    if isinstance(value, Response):
-        return value
-    for kind, make in _KINDS:
-        if isinstance(value, kind):
-            return make(value, status)
-    if hasattr(value, "__html__"):
-        return HTMLResponse(str(value.__html__()), status)
-    if hasattr(value, "__next__") or hasattr(value, "__anext__"):
-        return StreamingResponse(value, status)
-    if value is None or callable(value) or hasattr(value, "__await__"):
-        raise TypeError(f"expected a value to answer with, got {value!r}")
-    return JSONResponse(value, status)
-
-
 def chunk_bytes(chunk: Any) -> bytes:
     """A body, or one chunk of a stream, as bytes; `TypeError` for what is neither text nor bytes."""
     if isinstance(chunk, bytes | bytearray | memoryview):
@@ -393,36 +370,3 @@ def _iterator(content: Any) -> Stream:
     if isinstance(content, str | bytes | bytearray | memoryview):
         raise TypeError(f"expected an iterable of chunks, got one {type(content).__name__}; use Response for it")
     return iter(content)  # type: ignore[no-any-return]  # as above
-
-
-def _tuple(value: tuple[Any, ...], status: int) -> Response:
-    if len(value) not in (2, 3) or isinstance(value[1], bool) or not isinstance(value[1], int):
-        raise TypeError(f"expected (body, status) or (body, status, headers), got a tuple of {len(value)}: {value!r}")
-    response = to_response(value[0])
-    response.status = value[1]
-    if len(value) == 3:
-        response.headers.update(value[2])
-    return response
-
-
-def _text(value: str, status: int) -> Response:
-    """A subclass of `str`: markup says so by ``__html__``; any other is its text, whatever its ``__str__`` says."""
-    if hasattr(value, "__html__"):
-        return HTMLResponse(str(value.__html__()), status)
-    return PlainTextResponse(str.__str__(value), status)
-
-
-_MAKERS: dict[type, Callable[[Any, int], Response]] = {
-    str: PlainTextResponse,
-    bytes: Response,
-    dict: JSONResponse,
-    list: JSONResponse,
-    tuple: _tuple,
-}
-
-_KINDS: tuple[tuple[Any, Callable[[Any, int], Response]], ...] = (
-    (str, _text),
-    (bytes | bytearray | memoryview, Response),
-    (dict | list | bool | int | float, JSONResponse),
-    (tuple, lambda value, status: JSONResponse(value, status) if hasattr(value, "_fields") else _tuple(value, status)),
-)

@@ -24,7 +24,7 @@ FLOORS = [
     ["conditions", "ranges", "negotiation", "disposition", "caching"],
     ["cookies", "signing", "bridge", "threads", "relay"],
     ["uploads", "parts", "body", "streams", "sessions"],
-    ["requests", "responses", "redirects", "files", "patterns", "routing"],
+    ["requests", "responses", "answers", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["context", "logs", "binding", "contrib"],
     ["plan", "middleware"],
