@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from duoframe.bridge import Drive, Hop, step
 from duoframe.core import bring_to_thread, deliver, enter_gate, exchange, last_resort, leave_gate, not_started, respond
 from duoframe.errors import ClientDisconnect
+from duoframe.files import FileBody
 from duoframe.incoming import Incoming, let_go, read_request, take_in
 from duoframe.plan import Colour, Plan
 from duoframe.relay import Closed, End, ToLoop
@@ -63,13 +64,12 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
             if call.admission is not None:
                 call.admission.leave()  # who reads slowly must not keep others from the threads
             await call.answer(response)
+        elif isinstance(response.stream, FileBody):
+            call.admit().to_file()
+            await call.send_file(receive, plan, response, response.stream)
         else:
-            call.begin(response)
-            if worker is not None:
-                await call.stream(receive, worker.pump())
-            else:
-                work = deliver(plan, request, response, call)
-                await call.stream(receive, Drive(work, call.context, call, None, call.interrupted))
+            call.admit().to_stream()
+            await call.stream(receive, response, worker.pump() if worker is not None else call.body(plan, response))
     except (ClientDisconnect, Closed):
         pass
     except (Exception, SystemExit) as error:  # one request must not end a server that answers others
@@ -191,8 +191,8 @@ class Call:
         """Do a hop of the plan."""
         return self.admit().hop(hop, drive)
 
-    async def answer(self, response: Response, chunk: bytes | None = None) -> None:
-        """Send an answer: the whole of it, or its start and a first chunk. Raises `ClientDisconnect`."""
+    async def answer(self, response: Response, message: Message | None = None) -> None:
+        """Send an answer: the whole of it, or its start and ``message`` of its body. Raises `ClientDisconnect`."""
         status, fields, content = response.finish(self.request.method)
         headers = []
         for name, value in fields:
@@ -201,31 +201,48 @@ class Call:
         if unread and self.request.http_version[:1] == "1":
             headers.append((b"connection", b"close"))  # what was not read must not pass for the next request
         self.started = True
-        more = chunk is not None
+        message = message or {"type": "http.response.body", "body": content, "more_body": False}
         try:
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
             if unread:
-                await self._more(chunk or content, more)
+                await self._more(message)
             else:
-                await self._send({"type": "http.response.body", "body": chunk if more else content, "more_body": more})
+                await self._send(message)
         except OSError as error:  # HTTP spec 2.4
             raise ClientDisconnect(_LEFT) from error
 
-    def begin(self, response: Response) -> None:
+    def begin(self, response: Response) -> bool:
         """Keep the start of a streamed answer until its first chunk."""
         self._response = response
+        return True
 
     async def send(self, chunk: bytes) -> None:
         response, self._response = self._response, None
+        message = {"type": "http.response.body", "body": chunk, "more_body": True}
         if response is not None:
-            await self.answer(response, chunk)
+            await self.answer(response, message)
         else:
-            await self._more(chunk, True)
+            await self._more(message)
 
     async def replace(self, response: Response, error: Exception) -> None:
         self.begin(response)
 
-    async def stream(self, receive: Receive, body: Awaitable[None]) -> None:
+    def body(self, plan: Plan, response: Response) -> Awaitable[None]:
+        """What sends a streamed body from this loop."""
+        return Drive(deliver(plan, self.request, response, self), self.context, self, None, self.interrupted)
+
+    async def send_file(self, receive: Receive, plan: Plan, response: Response, body: FileBody) -> None:
+        """Let a server send a whole file that offers to, or send the blocks. Raises `ClientDisconnect`."""
+        message = _whole(body, self.request._values.get("extensions") or {})
+        if message is None:
+            await self.stream(receive, response, self.body(plan, response))
+            return
+        try:
+            await self.answer(response, message)
+        finally:
+            await self.runtime.threads.finish(body.close)
+
+    async def stream(self, receive: Receive, response: Response, body: Awaitable[None]) -> None:
         """Await ``body``, which sends, and end the answer. Raises `ClientDisconnect` when the client leaves.
 
         ``body`` is cancelled then. A cancellation, whoever it comes from, reaches it once: what it awaits after that,
@@ -233,7 +250,7 @@ class Call:
         """
         import anyio
 
-        self.admit().to_stream()
+        self.begin(response)
         self.incoming = self.incoming or Incoming(receive, 0, None)
         broken: list[Exception] = []
         with anyio.CancelScope() as leaving, anyio.CancelScope() as rest:  # a task group leaves cyclic garbage
@@ -253,7 +270,7 @@ class Call:
         if self._response is not None:
             await self.answer(self._response)
         else:
-            await self._more(b"", False)
+            await self._more({"type": "http.response.body", "body": b"", "more_body": False})
 
     def client_left(self) -> bool:
         """Whether the client is known to have left; from the first call on, on any thread, it is watched."""
@@ -290,16 +307,16 @@ class Call:
             self.incoming = self.incoming or Incoming(self._receive, 0, None)
             self.incoming.watch(self.runtime.loop)
 
-    async def _more(self, chunk: bytes, more: bool) -> None:
-        """Send a chunk of the body; with the last one, take away what was not read of the request.
+    async def _more(self, message: Message) -> None:
+        """Send a message of the body; with the last one, take away what was not read of the request.
 
         A server with a full queue of it (hypercorn) would wait for that, and this call for the server.
         """
         incoming, drain = self.incoming, None
-        if not more and incoming is not None and not incoming.ended:
+        if not message.get("more_body") and incoming is not None and not incoming.ended:
             drain = self.runtime.loop.spawn(incoming.discard())
         try:
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+            await self._send(message)
         except OSError as error:
             raise ClientDisconnect(_LEFT) from error
         finally:
@@ -308,6 +325,15 @@ class Call:
 
 
 _LEFT = "the client left before its answer was complete"
+
+
+def _whole(body: FileBody, extensions: Mapping[str, Any]) -> Message | None:
+    """The message by which a server sends a whole file by itself, where it is one and the server offers that."""
+    if body.descriptor is not None and "http.response.zerocopysend" in extensions:
+        return {"type": "http.response.zerocopysend", "file": body, "offset": 0, "count": body.size}
+    if body.path is not None and "http.response.pathsend" in extensions:
+        return {"type": "http.response.pathsend", "path": body.path}
+    return None
 
 
 async def _watch(incoming: Incoming, broken: list[Exception], leave: Callable[[], object]) -> None:
@@ -338,6 +364,7 @@ class Worker:
         self._job = Job(self._work, plan)
         self._relay: ToLoop | None = None
         self._response: Response | None = None
+        self._done = True
         self._unwanted = False
 
     async def first(self) -> Response:
@@ -371,13 +398,17 @@ class Worker:
             return False
         return True
 
-    def begin(self, response: Response) -> None:
+    def begin(self, response: Response) -> bool:
+        if isinstance(response.stream, FileBody):
+            self._done = False
+            return False  # the loop sends it: who reads slowly must not keep a thread
         bring_to_thread(self._call.request, response)
         self._response = response
         self._relay = ToLoop(self._call.runtime.loop)
         if self._unwanted:  # the exchange was left before its answer turned out to be a stream
             self._relay.close()
         self._threads.answer(self._job, response)
+        return True
 
     async def send(self, chunk: bytes) -> None:
         self._relay.put(chunk)  # type: ignore[union-attr]  # as above
@@ -394,7 +425,7 @@ class Worker:
                 raise
             end, response = End(error), self._response  # the loop may not yet have taken what `begin` answered
         finally:
-            if self._call.request._body is not None:
+            if self._done and self._call.request._body is not None:
                 self._call.request._body.close()  # here, where it may reach the disk
         if self._relay is not None:
             self._relay.end(end)

@@ -36,8 +36,8 @@ _BEFORE_BODY = (
 class Outlet(Protocol):
     """Where a door takes the chunks of a streamed answer."""
 
-    def begin(self, response: Response) -> None:
-        """The answer's status and header fields are known and its body will follow."""
+    def begin(self, response: Response) -> bool:
+        """The answer's status and header fields are known; whether its body is to follow through here."""
 
     async def send(self, chunk: bytes) -> None:
         """Take one chunk, waiting for the client. Raises `Closed` or `ClientDisconnect` when it has gone."""
@@ -109,8 +109,7 @@ async def respond(plan: Plan, request: Request) -> Response:
 async def exchange(plan: Plan, request: Request, outlet: Outlet) -> Response:
     """`respond` and, where the answer is a stream, `deliver`: for doors whose plan runs where they do not."""
     response = await respond(plan, request)
-    if response.stream is not None:
-        outlet.begin(response)
+    if response.stream is not None and outlet.begin(response):
         await deliver(plan, request, response, outlet)
     return response
 
@@ -248,20 +247,24 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
 
 
 async def _make_ready(request: Request, response: Response) -> Response:
-    """The one place that every answer comes through, whoever gave it: a file is opened, a `def` stream is counted.
+    """The one place that every answer comes through, whoever gave it.
 
-    Where that fails, the error takes the place of the answer, which is closed.
+    A file is opened, the conditions of the request are kept, a `def` stream is counted. Where that fails, the error
+    takes the place of the answer, which is closed.
     """
     if response.opens:
-        response = await Hop(response.open, request)
+        return await Hop(response.open, request)  # type: ignore[no-any-return]  # what `open` returns
     stream = response.stream
-    if stream is not None:
-        try:
+    try:
+        if response._headers is not None:
+            response.make_conditional(request)
+        if stream is not None:
             _admit_stream(request, stream)
-        except BaseException:
+    except BaseException:
+        if stream is not None:
             response.stream = None
             await close_stream(stream, request)
-            raise
+        raise
     return response
 
 

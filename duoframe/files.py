@@ -159,6 +159,7 @@ class FileBody(Iterator[bytes]):
         """Bytes of the whole."""
         self._pieces: deque[bytes | range] = deque((range(self.size),))
         self._left = 0
+        self._sent: int | None = None
 
     def __next__(self) -> bytes:
         if block := self.read():
@@ -180,6 +181,21 @@ class FileBody(Iterator[bytes]):
             raise RuntimeError(f"a file ended {self._left} bytes short: it was cut while it was being sent")
         self._left -= len(block)
         return block
+
+    def fileno(self) -> int:
+        """The descriptor, for a server that sends the whole file from it, from the beginning on."""
+        return self._descriptor
+
+    def note_sent(self, place: int) -> None:
+        """Take the word of such a server for how far it got: `socket.sendfile` tells it to whatever can ``seek``."""
+        self._sent = place
+
+    @property
+    def cut(self) -> bool:
+        """Whether less of the file was there than was announced, as far as it can be told while it is open."""
+        if self._file.closed:
+            return False
+        return (self._sent or self.size) < self.size or os.fstat(self._descriptor).st_size < self.size
 
     def close(self) -> None:
         """Close the file; harmless when it is closed."""

@@ -20,6 +20,9 @@ from duoframe.bridge import Drive, Hop, Left, Loop, at_end
 LEAVE_AFTER = 0.1
 """Seconds that a cancelled exchange waits for a thread before it leaves the clean-up to that thread's return."""
 
+READS = 8
+"""Threads that may read files for answers at once, each for one block, beside those of requests and of streams."""
+
 logger = logging.getLogger("duoframe.error")
 
 
@@ -140,6 +143,7 @@ class Threads:
         self.loop = loop
         self.admissions = Tokens(loop, limit)
         self.streams = streams
+        self.reads = Tokens(loop, READS)
         self.left = 0
         """Jobs that were left and whose call still runs."""
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -283,28 +287,31 @@ def _work(jobs: SimpleQueue[Job | None], report: Callable[[Job], None]) -> None:
 class Admission:
     """What one exchange holds of `Threads` from its first hop on.
 
-    A token, until its answer is a stream, and the certainty of a thread, until it has ended.
+    A token, until its answer is a stream, and the certainty of a thread, until it has ended; where its answer is a
+    file, both for the length of a hop.
     """
 
-    __slots__ = ("_counted", "_held", "_last", "_reserved", "_threads", "left")
+    __slots__ = ("_brief", "_held", "_last", "_reserved", "_threads", "_tokens", "left")
 
     def __init__(self, threads: Threads) -> None:
         self.left = False
         """Whether the exchange was left while a thread was inside it, and has not ended since."""
         self._threads = threads
-        self._counted = True
-        self._held = False
+        self._tokens: Tokens | None = threads.admissions
+        self._held: Tokens | None = None
         self._reserved = False
+        self._brief = False
         self._last: tuple[Callable[..., object], tuple[Any, ...]] | None = None
 
     async def enter(self) -> None:
         """Take what there is to hold, once, waiting in turn."""
         if self._reserved:
             return
-        if self._counted:
-            if not self._threads.admissions.take():
-                await self._threads.admissions.wait()
-            self._held = True
+        tokens = self._tokens
+        if tokens is not None:
+            if not tokens.take():
+                await tokens.wait()
+            self._held = tokens
         try:
             self._threads.reserve()
         except ThreadsExhaustedError:
@@ -324,7 +331,13 @@ class Admission:
     def to_stream(self) -> None:
         """Give the token back for good: the exchange is counted among the streams from now on."""
         self._give_token()
-        self._counted = False
+        self._tokens = None
+
+    def to_file(self) -> None:
+        """Give back what is held: from now on the exchange waits for its client, and holds something only in a hop."""
+        self.leave()
+        self._tokens = self._threads.reads
+        self._brief = True
 
     def conclude(self, call: Callable[..., object], *args: Any) -> None:
         """Give back what is held, then make the call, which must not raise: now, or once a left exchange has ended."""
@@ -348,6 +361,9 @@ class Admission:
                 job.on_finish = lambda: self._threads.loop.spawn(self._end(rest))
                 raise Left(error) from None
             raise
+        finally:
+            if self._brief:
+                self.leave()
 
     async def _end(self, rest: Drive) -> None:
         try:
@@ -364,6 +380,6 @@ class Admission:
                 call(*args)
 
     def _give_token(self) -> None:
-        if self._held:
-            self._held = False
-            self._threads.admissions.give()
+        tokens, self._held = self._held, None
+        if tokens is not None:
+            tokens.give()

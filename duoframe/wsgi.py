@@ -10,6 +10,7 @@ import _thread
 import asyncio
 import inspect
 import logging
+import sys
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextvars import Context, copy_context
@@ -30,6 +31,7 @@ from duoframe.core import (
 )
 from duoframe.environ import Input, body_length, open_request
 from duoframe.errors import ClientDisconnect, HTTPException, reason
+from duoframe.files import BLOCK, FileBody
 from duoframe.limits import Limits
 from duoframe.plan import Colour, Plan
 from duoframe.relay import Closed, End, ToThread
@@ -70,7 +72,10 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
         else:
             response = portal.first(plan) if portal else context.run(step, respond(plan, request))
             if response.stream is not None:
-                answer = portal or SteppedAnswer(request, context, entry, plan, response)
+                if portal is None or _wrapper(request, response) is not None:
+                    answer = SteppedAnswer(request, context, entry, plan, response)
+                else:
+                    answer = portal
     except (Exception, asyncio.CancelledError) as error:
         response = last_resort(request, error)
     except BaseException:  # this thread is to end
@@ -111,7 +116,20 @@ def _begin(
     if answer is None:
         return [content] if content else []
     answer.content = content
-    return Held(answer, start_response)
+    if (wrapper := _wrapper(request, response)) is not None:
+        return wrapper(HeldFile(answer, response.stream), BLOCK)  # type: ignore[arg-type,no-any-return]  # a FileBody
+    return HeldBody(answer, start_response)
+
+
+def _wrapper(request: Request, response: Response) -> Any:
+    """The server's own way to send a whole file (PEP 3333, *Optional Platform-Specific File Handling*), if it has one.
+
+    None for any other answer.
+    """
+    body = response.stream
+    if not isinstance(body, FileBody) or body.descriptor is None or response.declared_length != body.size:
+        return None
+    return request._values.get("wsgi.file_wrapper")
 
 
 def _receive(plan: Plan, request: Request, environ: Environ) -> tuple[Plan, Input | None]:
@@ -172,13 +190,33 @@ def _stream(entry: Input, request: Request, content_type: str, coding: str, limi
     return BodyStream(entry.read, receive, content_type, coding, limits)
 
 
-class Held(Iterator[bytes]):
-    """An answer in the hands of a server, which the server is to walk and to close."""
+class Held:
+    """An answer in the hands of a server, which is to close it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        _OPEN.add(answer)
+
+    def close(self) -> None:
+        """Release what the answer holds, then start the request's background work."""
+        _OPEN.discard(self._answer)
+        self._answer.close()
+
+    def __del__(self) -> None:
+        if self._answer in _OPEN:
+            # Any thread may be here, inside any lock and on any event loop, so nothing is closed or waited for here.
+            try:
+                _thread.start_new_thread(self._answer.drop, ())
+            except RuntimeError:  # pragma: no cover  # the interpreter is ending, and takes everything along
+                pass
+
+
+class HeldBody(Held, Iterator[bytes]):
+    """An answer for the server to walk."""
 
     def __init__(self, answer: Answer, start_response: StartResponse) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._start_response = start_response  # kept here alone: by it the answer would keep the server's own object
-        _OPEN.add(answer)
 
     def __next__(self) -> bytes:
         item = self._answer.next()
@@ -199,18 +237,23 @@ class Held(Iterator[bytes]):
         finally:
             del error, trace
 
-    def close(self) -> None:
-        """Release what the answer holds, then start the request's background work."""
-        _OPEN.discard(self._answer)
-        self._answer.close()
 
-    def __del__(self) -> None:
-        if self._answer in _OPEN:
-            # Any thread may be here, inside any lock and on any event loop, so nothing is closed or waited for here.
-            try:
-                _thread.start_new_thread(self._answer.drop, ())
-            except RuntimeError:  # pragma: no cover  # the interpreter is ending, and takes everything along
-                pass
+class HeldFile(Held):
+    """A whole file for the server to read, or to send from its descriptor."""
+
+    def __init__(self, answer: Answer, body: FileBody) -> None:
+        super().__init__(answer)
+        self._body = body
+        self.read = body.read
+        self.fileno = body.fileno
+        self.seek = body.note_sent
+
+    def close(self) -> None:
+        """As `Held.close`. Raises `RuntimeError` where the server takes a file that was cut for sent: it breaks off."""
+        cut = self._body.cut and sys.exc_info()[0] is None
+        super().close()
+        if cut:
+            raise RuntimeError("a file was cut while the server sent it")
 
 
 class Answer:
@@ -294,8 +337,9 @@ class SteppedAnswer(Answer):
         self._coroutine: Coroutine[Any, Any, None] | None = None
         self._ended = False
 
-    def begin(self, response: Response) -> None:
+    def begin(self, response: Response) -> bool:
         """Nothing to do: this answer was made of that response."""
+        return True
 
     async def send(self, chunk: bytes) -> None:
         await _emit(chunk)
@@ -349,6 +393,7 @@ class PortalAnswer(Answer):
         self._runtime = request.app.portal.runtime()
         self._admission = Admission(self._runtime.threads)
         self._relay = ToThread(self._runtime.loop)
+        self._begun = False
         self._ended = False
         if request._body is not None:
             request._body.hand_over(self._runtime.threads, waits=True)
@@ -362,9 +407,16 @@ class PortalAnswer(Answer):
             first.reraise()
         return first  # type: ignore[no-any-return]  # what is no End is an answer
 
-    def begin(self, response: Response) -> None:
-        self._admission.to_stream()
+    def begin(self, response: Response) -> bool:
+        if isinstance(response.stream, FileBody):
+            self._admission.to_file()
+            if _wrapper(self.request, response) is not None:
+                return False  # the server sends it
+        else:
+            self._admission.to_stream()
+        self._begun = True
         self._relay.end(response)
+        return True
 
     async def send(self, chunk: bytes) -> None:
         await self._relay.put(chunk)
@@ -400,7 +452,7 @@ class PortalAnswer(Answer):
         self.request._streams = self._runtime.threads.streams
         try:
             response = await Drive(exchange(plan, self.request, self), self._context, self._admission)
-            if response.stream is None:
+            if not self._begun:
                 self._relay.end(response)
         finally:
             self._admission.leave()

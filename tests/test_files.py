@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from duoframe import App, FileResponse, HTTPException, Request, Response, StreamingResponse, inline
+from duoframe import App, FileResponse, HTTPException, Limits, Request, Response, StreamingResponse, inline
 from duoframe.files import BLOCK, FileBody, guess_media_type, open_file
 from duoframe.testing import Exchange, exchange
 from tests.conftest import Ask, MakeClient
@@ -269,6 +269,21 @@ def test_what_a_file_holds_packed_is_sent_unpacked(ask: Ask, app: App, tmp_path:
 
     assert ask(app, "GET", b"/gz").body == CONTENT
     assert gzip.decompress(ask(app, "GET", b"/tar").body) == CONTENT
+
+
+def test_an_uploaded_file_is_sent_back(ask: Ask, app: App, colour: Paint) -> None:
+    """It lives until the answer has gone out."""
+    content = os.urandom(Limits().spool_size + 3 * BLOCK)
+
+    def echo(request: Request) -> FileResponse:
+        return FileResponse(request.files["file"].file)
+
+    app.post("/")(colour(echo))
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    answer = ask(
+        app, "POST", b"/", [(b"content-type", b"multipart/form-data; boundary=b")], head + content + b"\r\n--b--\r\n"
+    )
+    assert (answer.status, answer.body) == (200, content)
 
 
 def test_what_was_written_to_an_open_file_is_sent(ask: Ask, app: App, tmp_path: Path) -> None:

@@ -1495,6 +1495,22 @@ def test_a_file_that_an_app_leaves_to_the_server_is_sent(tmp_path: Path) -> None
     assert exchange(asgi, "asgi", "GET", b"/", edit=offer).body == b"content"
 
 
+def test_a_file_that_is_sent_from_its_descriptor_is_the_content_of_an_answer(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({**START, "headers": [(b"content-length", b"4")]})
+        with path.open("rb", 0) as file:
+            await send({"type": "http.response.zerocopysend", "file": file, "offset": 3, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    def offer(scope: dict[str, Any]) -> None:
+        scope["extensions"] = {"http.response.zerocopysend": {}}
+
+    assert exchange(asgi, "asgi", "GET", b"/", edit=offer).body == b"tent"
+
+
 def test_extensions_do_not_show_in_an_answer() -> None:
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.early_hint", "links": [b"</x>"]})

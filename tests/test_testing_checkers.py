@@ -4,9 +4,10 @@ The apps here are a few lines each, and wrong on purpose; the clients and `excha
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+import io
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -140,6 +141,59 @@ def test_the_wsgi_checker_lets_through(method: str, status: str) -> None:
     assert (f"{result.status} {result.reason}", result.headers, result.body) == (status, FIVE, b"".join(chunks))
 
 
+class Wrapper:
+    """A server's ``wsgi.file_wrapper``."""
+
+    def __init__(self, file: Any, size: int = 3) -> None:
+        self.file = file
+        self.size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: bytes(self.file.read(self.size)), b"")
+
+
+@pytest.mark.parametrize(
+    ("case", "rule"),
+    [
+        ("right", None),
+        ("in memory", None),
+        ("unused", None),
+        ("not returned", "must be what the app returns"),
+        ("twice", "there is one of it"),
+        ("no file", "must have a method 'read'"),
+        ("short", "to be sent from 4 bytes, its Content-Length is 5"),
+        ("bodyless", "to be sent from 5 bytes"),
+    ],
+)
+def test_the_wsgi_checker_looks_at_a_file_that_a_server_is_to_send(case: str, rule: str | None, tmp_path: Path) -> None:
+    """W-35, W-36."""
+    (tmp_path / "file").write_bytes(b"12345")
+    given: list[Any] = []
+
+    def wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("304 Not Modified" if case == "bodyless" else "200 OK", [] if case == "bodyless" else FIVE)
+        wrap = environ["wsgi.file_wrapper"]
+        if case in ("in memory", "not returned", "twice"):
+            files = [wrap(file, 2) for file in [io.BytesIO(b"12345")] * (2 if case == "twice" else 1)]
+            return iter([b"12345"]) if case == "not returned" else cast(Iterable[bytes], files[0])
+        if case == "unused":
+            return [b"12345"]
+        file.seek(1 if case == "short" else 0)
+        return cast(Iterable[bytes], wrap(object() if case == "no file" else file))
+
+    def offer(environ: dict[str, Any]) -> None:
+        environ["wsgi.file_wrapper"] = Wrapper
+        given.append(environ)
+
+    with (tmp_path / "file").open("rb", 0) as file:
+        if rule is None:
+            assert exchange(wsgi, "wsgi", "GET", b"/", edit=offer).body == b"12345"
+            assert given[0]["wsgi.file_wrapper"] is Wrapper
+        else:
+            with pytest.raises(ProtocolError, match=rule):
+                exchange(wsgi, "wsgi", "GET", b"/", edit=offer)
+
+
 def test_a_rule_that_was_broken_and_swallowed_is_told_to_a_client_that_leaves_at_once() -> None:
     with pytest.raises(ProtocolError, match="Bad header name"):
         exchange(swallowing, "wsgi", "GET", b"/", disconnect_after=0)
@@ -183,7 +237,9 @@ def close(**keys: Any) -> dict[str, Any]:
 HTTP = {"type": "http", "method": "GET", "extensions": {}}
 HEAD = {"type": "http", "method": "HEAD"}
 EXTENDED = HTTP | {
-    "extensions": dict.fromkeys(f"http.response.{each}" for each in ("trailers", "pathsend", "early_hint"))
+    "extensions": dict.fromkeys(
+        f"http.response.{each}" for each in ("trailers", "pathsend", "zerocopysend", "early_hint")
+    )
 }
 LIFESPAN = {"type": "lifespan"}
 SOCKET = {"type": "websocket", "subprotocols": ["chat"]}
@@ -192,7 +248,7 @@ UNKNOWN = {"type": "rsgi"}
 
 GONE = event("http.disconnect")
 HINT = event("http.response.early_hint", links=[])
-FILE = event("http.response.pathsend", path="/")
+FILE = event("http.response.pathsend", path=__file__)
 TRAILERS = event("http.response.trailers")
 STARTUP, STARTED = event("lifespan.startup"), event("lifespan.startup.complete")
 FAILED = event("lifespan.startup.failed", message="x")
@@ -249,7 +305,7 @@ refused = pytest.param
         # The order of an answer
         refused(HTTP, [], "returned at stage 'new' of a 'http' call", id="no answer"),
         refused(HTTP, [start()], "returned at stage 'body'", id="no body"),
-        refused(HTTP, [start(), body(more_body=True)], "returned at stage 'body'", id="no last body"),
+        refused(HTTP, [start(), body(more_body=True)], "returned at stage 'more'", id="no last body"),
         refused(HTTP, [body()], "'http.response.body' at stage 'new'", id="body first"),
         refused(HTTP, [start(), start()], "'http.response.start' at stage 'body'", id="two starts"),
         refused(HTTP, [start(), body(), body()], "'http.response.body' at stage 'end'", id="body after the end"),
@@ -530,3 +586,32 @@ def test_the_length_of_a_file_is_checked_too(tmp_path: Path) -> None:
     play(EXTENDED, [start(200, (b"content-length", b"7")), file])
     with pytest.raises(ProtocolError, match="more bytes than its Content-Length, 6"):
         play(EXTENDED, [start(200, (b"content-length", b"6")), file])
+
+
+@pytest.mark.parametrize("path", ["relative", "/", "/absent"])
+def test_a_file_is_named_by_its_whole_path(path: str) -> None:
+    with pytest.raises(ProtocolError, match="must be the absolute path of a file"):
+        play(EXTENDED, [start(), event("http.response.pathsend", path=path)])
+
+
+def test_a_path_is_all_of_an_answer() -> None:
+    with pytest.raises(ProtocolError, match=r"'http.response.pathsend' at stage 'more'"):
+        play(EXTENDED, [start(), body(b"x", more_body=True), FILE])
+
+
+def test_what_is_sent_from_a_descriptor_is_counted(tmp_path: Path) -> None:
+    """From the offset, or else from where the descriptor stands; ``count`` bytes, or else all."""
+    (tmp_path / "file").write_bytes(b"content")
+    seven = start(200, (b"content-length", b"7"))
+    with (tmp_path / "file").open("rb", 0) as file:
+        sent = event("http.response.zerocopysend", file=file)
+        play(EXTENDED, [seven, sent])
+        play(EXTENDED, [seven, {**sent, "offset": 2, "count": 2, "more_body": True}, body(b"12345")])
+        file.seek(3)
+        play(EXTENDED, [seven, {**sent, "more_body": True}, body(b"123")])
+        with pytest.raises(ProtocolError, match="has 4 bytes, its Content-Length is 7"):
+            play(EXTENDED, [seven, sent])
+        with pytest.raises(ProtocolError, match="does not offer"):
+            play(HTTP, [seven, sent])
+    with pytest.raises(ProtocolError, match="'file' must have a descriptor"):
+        play(EXTENDED, [seven, event("http.response.zerocopysend", file=None)])

@@ -20,7 +20,7 @@ from anyio import (
     get_cancelled_exc_class,
 )
 
-from duoframe.testing.asgi_checker import checked_asgi
+from duoframe.testing.asgi_checker import checked_asgi, content_of
 from duoframe.testing.call import Call
 from duoframe.testing.outcome import ClientLeftError, Outcome
 from duoframe.testing.rules import ProtocolError
@@ -124,6 +124,8 @@ class Conversation:
                 self._start(message)
             case "http.response.body":
                 await self._hand_over(message.get("body", b""), not message.get("more_body", False))
+            case "http.response.zerocopysend":
+                await self._hand_over(content_of(message), not message.get("more_body", False))
             case "http.response.pathsend":
                 await self._hand_over(await anyio.Path(message["path"]).read_bytes(), True)
             case _:

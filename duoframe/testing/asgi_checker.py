@@ -113,10 +113,15 @@ class _Lifespan(_Watch):
 class _HTTP(_Watch):
     sends: ClassVar[Order] = {
         "new": {"http.response.early_hint": "new", "http.response.start": "body"},
-        "body": {"http.response.body": "end", "http.response.pathsend": "end"},
+        "body": {
+            "http.response.body": "end",
+            "http.response.zerocopysend": "end",
+            "http.response.pathsend": "end",
+        },
+        "more": {"http.response.body": "end", "http.response.zerocopysend": "end"},
         "trailers": {"http.response.trailers": "end"},
     }
-    receives: ClassVar[Order] = {stage: {} for stage in ("new", "body", "trailers", "end")}
+    receives: ClassVar[Order] = {stage: {} for stage in ("new", "body", "more", "trailers", "end")}
     ends = frozenset({"end"})
 
     def check(self, event: Message, after: str) -> str:
@@ -124,10 +129,10 @@ class _HTTP(_Watch):
             case "http.response.start":
                 self._content = Content(self.scope["method"], event["status"], event.get("headers", ()))
                 self._after_body = "trailers" if event.get("trailers") else "end"
-            case "http.response.body" | "http.response.pathsend":
+            case "http.response.body" | "http.response.zerocopysend" | "http.response.pathsend":
                 self._content.add(_size(event))
                 if event.get("more_body"):
-                    return self.stage
+                    return "more"
                 self._content.end()
                 return self._after_body
             case "http.response.trailers" if event.get("more_trailers"):
@@ -165,7 +170,23 @@ class _WebSocket(_Watch):
 
 
 def _size(event: Message) -> int:
-    return os.path.getsize(event["path"]) if "path" in event else len(event.get("body", b""))
+    match event["type"]:
+        case "http.response.pathsend":
+            if not os.path.isabs(event["path"]) or not os.path.isfile(event["path"]):
+                raise ProtocolError(f"'path' must be the absolute path of a file, got {event['path']!r}")
+            return os.path.getsize(event["path"])
+        case "http.response.zerocopysend":
+            return len(content_of(event))
+    return len(event.get("body", b""))
+
+
+def content_of(event: Message) -> bytes:
+    """What a server sends for an 'http.response.zerocopysend'."""
+    descriptor = getattr(event.get("file"), "fileno", lambda: None)()
+    if descriptor is None:
+        raise ProtocolError(f"'file' must have a descriptor, got {event.get('file')!r}")
+    offset = event.get("offset", os.lseek(descriptor, 0, os.SEEK_CUR))
+    return os.pread(descriptor, event.get("count", os.fstat(descriptor).st_size), offset)
 
 
 def _check_close(code: int, reason: str) -> None:
@@ -181,6 +202,7 @@ _WATCHES: Mapping[str, type[_Watch]] = {"http": _HTTP, "lifespan": _Lifespan, "w
 _EXTENSIONS = {
     "http.response.early_hint": "http.response.early_hint",
     "http.response.pathsend": "http.response.pathsend",
+    "http.response.zerocopysend": "http.response.zerocopysend",
     "http.response.trailers": "http.response.trailers",
     "websocket.http.response.start": "websocket.http.response",
 }

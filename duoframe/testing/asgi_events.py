@@ -24,6 +24,7 @@ _SHAPES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "http.response.start": {"status": (int,), "headers": _FIELDS, "trailers": (bool, Absent)},
     "http.response.body": {"body": (bytes, Absent), "more_body": (bool, Absent)},
     "http.response.pathsend": {"path": (str,)},
+    "http.response.zerocopysend": {"offset": (int, Absent), "count": (int, Absent), "more_body": (bool, Absent)},
     "http.response.trailers": {"headers": _FIELDS, "more_trailers": (bool, Absent)},
     "http.response.early_hint": {"links": (list, tuple)},
     "websocket.accept": {"subprotocol": (str, type(None), Absent), "headers": _FIELDS},

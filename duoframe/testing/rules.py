@@ -54,6 +54,13 @@ class Content:
         if self._length is not None and self._sent > self._length:
             raise ProtocolError(f"{self._subject} has more bytes than its Content-Length, {self._length}")
 
+    def hold(self, size: int) -> None:
+        """Say that the content will be taken from what has `size` bytes."""
+        if self._forbidden or (self._length is not None and size < self._length):
+            raise ProtocolError(
+                f"{self._subject} is to be sent from {size} bytes, its Content-Length is {self._length}"
+            )
+
     def end(self) -> None:
         """Say that everything has been sent."""
         if self._length is not None and not self._forbidden and self._sent != self._length:

@@ -4,6 +4,7 @@ The validator is to judge the app alone: a request it would refuse (an odd metho
 app as it is. Where it speaks, `ProtocolError` is raised: nobody takes that for an AssertionError of the app's own.
 """
 
+import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -68,7 +69,35 @@ class _Watch:
                 return start_response(status, headers, exc_info)
 
         self._environ.update({key: tame[key] for key in ("wsgi.input", "wsgi.errors")})
-        return self._app(self._environ, told)
+        wrapper: Any = self._environ.get("wsgi.file_wrapper")
+        wrapped: list[Any] = []
+
+        def wrap(*args: Any) -> Any:
+            wrapped.append((args[0], wrapper(*args)))
+            return wrapped[-1][1]
+
+        if wrapper is None:
+            return self._app(self._environ, told)
+        self._environ["wsgi.file_wrapper"] = wrap
+        iterable = self._app(self._environ, told)
+        self._environ["wsgi.file_wrapper"] = wrapper  # by which the server knows what it has made
+        if wrapped:
+            with self._telling():
+                self._check_file(wrapped, iterable)
+        return iterable
+
+    def _check_file(self, wrapped: list[Any], iterable: Iterable[bytes]) -> None:
+        """Hold what was given to the server's file wrapper to what a server makes of it."""
+        [(file, made), *more] = wrapped
+        if more or made is not iterable:
+            raise ProtocolError("what 'wsgi.file_wrapper' gives must be what the app returns, and there is one of it")
+        if not callable(getattr(file, "read", None)):
+            raise ProtocolError(f"what is given to 'wsgi.file_wrapper' must have a method 'read', got {file!r}")
+        try:
+            descriptor = file.fileno()
+        except (AttributeError, OSError):
+            return
+        self._content.hold(os.fstat(descriptor).st_size - os.lseek(descriptor, 0, os.SEEK_CUR))
 
     def _responding(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
