@@ -139,9 +139,20 @@ def test_only_under_a_name_of_this_machine_it_is_seen(ask: Ask, debugged: App, h
 
 
 def test_a_request_without_a_host_goes_by_the_address_it_came_to(ask: Ask, debugged: App) -> None:
+    """HTTP/2 has no Host field where a server does not make one."""
+
+    def without_host(made: dict[str, Any]) -> None:
+        made.pop("HTTP_HOST", None)
+        made["headers"] = [field for field in made.get("headers", []) if field[0] != b"host"]
+
     for server, sees in ((("127.0.0.1", 8000), True), (("::1", 8000), True), (("example.com", 80), False)):
-        answer = ask(debugged, "GET", b"/boom", server=server, http_version="1.0")
+        answer = ask(debugged, "GET", b"/boom", server=server, http_version="2", edit=without_host)
         assert (b"lamp" in answer.body) == sees
+
+
+def test_in_http_1_0_it_is_not_seen(ask: Ask, debugged: App) -> None:
+    """R74: so speaks a proxy that is left to its defaults, and it says nothing else of itself."""
+    assert b"lamp" not in ask(debugged, "GET", b"/boom", PAGE, http_version="1.0").body
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from anyio import sleep
 from anyio.lowlevel import checkpoint
 
 from duoframe import App, Request, Response
+from duoframe.debugpage import may_see
 from duoframe.testing import exchange
 from duoframe.types import ASGIApp, Environ, ExcInfo, Message, Receive, Scope, Send, StartResponse, WSGIApp
 from tests.servers.table import MAX_BODY_SIZE
@@ -100,6 +101,11 @@ def lifespan_of_this_process() -> dict[str, int]:
 @app.get("/hello/{name}")
 def hello(name: str) -> str:
     return f"Hello {name}"
+
+
+@app.get("/local")
+def local(request: Request) -> bool:
+    return may_see(request)
 
 
 @app.get("/later/{n:int}")

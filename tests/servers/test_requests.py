@@ -15,6 +15,7 @@ from tests.servers.table import MAX_BODY_SIZE
 from tests.servers.wire import Answer, Connection, exchange, request
 
 TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 CHUNKED = {"Transfer-Encoding": "chunked"}
 OF_THE_CONNECTION = {"connection", "date", "keep-alive", "server", "transfer-encoding", "x-door"}
@@ -53,6 +54,8 @@ ITEM = json.dumps({"name": "café", "price": 1.5}, ensure_ascii=False).encode()
 ITEM_BACK = {"got": {"name": "café", "price": 1.5}}
 AS_JSON = {"Content-Type": "application/json"}
 
+LOCAL = {"Host": "localhost:8000"}
+
 CASES = [
     case("def", "GET", "/hello/Ada", 200, b"Hello Ada", content_type=TEXT, content_length="9"),
     case("async def", "GET", "/later/42", 200, {"n": 42}, content_type=JSON, content_length="8"),
@@ -75,6 +78,10 @@ CASES = [
         {"q": ["café", "2"], "empty": [""], "plus": ["a b"]},
     ),
     case("no route", "GET", "/nowhere", 404),
+    case("page of an error", "GET", "/nowhere", 404, sends={"Accept": "text/html"}, content_type=HTML, vary="Accept"),
+    case("on this machine", "GET", "/local", 200, True, sends=LOCAL),
+    case("through a proxy", "GET", "/local", 200, False, sends={**LOCAL, "X-Real-IP": "127.0.0.1"}),
+    case("under another name", "GET", "/local", 200, False),
     case("no method", "DELETE", "/hello/Ada", 405, allow="GET, HEAD, OPTIONS"),
     case("HEAD", "HEAD", "/hello/Ada", 200, b"", content_type=TEXT, content_length="9"),
     case("HEAD of a stream", "HEAD", "/stream", 200, b""),
