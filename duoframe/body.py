@@ -42,9 +42,7 @@ class Body:
         if announced is not None:
             Counter(limits).count("max_body_size", announced)
         self.content_type = content_type
-        self.media_type, self.parameters = media_type(content_type)
-        if not self.media_type and content_type.strip(" \t").lower().startswith(_MULTIPART):
-            self.media_type = _MULTIPART  # malformed: it must not pass for an empty form, and has no boundary to go by
+        self.media_type, self.parameters = body_type(content_type)
         self.received = 0
         """Bytes fed so far."""
         self._announced = announced
@@ -344,6 +342,14 @@ def media_type(text: str) -> tuple[str, dict[str, str]]:
             quoted = match["quoted"]
             parameters[name] = match["plain"] if quoted is None else _unquoted(quoted)
     return essence[0].lower(), parameters
+
+
+def body_type(text: str) -> tuple[str, dict[str, str]]:
+    """`media_type` of a body, where malformed multipart must not pass for an empty form: it has no boundary."""
+    kind, parameters = media_type(text)
+    if not kind and text.strip(" \t").lower().startswith(_MULTIPART):
+        kind = _MULTIPART
+    return kind, parameters
 
 
 def _unquoted(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from duoframe.body import media_type, require_plain
+from duoframe.body import body_type, require_plain
 from duoframe.bridge import step
 from duoframe.errors import HTTPException
 from duoframe.limits import Counter, Limits
@@ -65,7 +65,7 @@ class BodyStream:
         Raises `HTTPException`: 415 for another media type or a content coding, 400 for a malformed boundary.
         """
         if self._parts is None:
-            kind, parameters = media_type(self._content_type)
+            kind, parameters = body_type(self._content_type)
             if kind != "multipart/form-data":
                 raise HTTPException(
                     415, f"expected Content-Type: multipart/form-data, got {self._content_type[:100]!r}"

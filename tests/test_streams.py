@@ -173,14 +173,14 @@ def test_what_is_malformed_is_a_bad_request(ask: Ask, app: App, taking: Register
     assert seen[-1] == 400
 
 
-@pytest.mark.parametrize("boundary", ["", "; boundary=", "; boundary=" + "x" * 257, '; boundary="a\\\rb"'])
+@pytest.mark.parametrize(
+    "boundary", ["", "; boundary=", "; boundary=" + "x" * 257, '; boundary="a\x0bb"', ", text/plain"]
+)
 def test_a_boundary_that_is_none_is_a_bad_request(ask: Ask, app: App, taking: Register, boundary: str) -> None:
     """F-01"""
     taking()
-    content_type = f"multipart/form-data{boundary}".replace("\r", "\x0b")
-    answer = ask(app, "POST", b"/", [(b"content-type", content_type.encode())], form())
-    assert answer.status in (400, 415)
-    assert answer.status == 400 or "\\" in boundary  # what is no media type at all is no form
+    content_type = f"multipart/form-data{boundary}".encode()
+    assert ask(app, "POST", b"/", [(b"content-type", content_type)], form()).status == 400
 
 
 @pytest.mark.parametrize("content_type", [b"", b"application/json", b"multipart/mixed; boundary=frontier"])
