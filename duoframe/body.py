@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from duoframe.datastructures import MultiDict, parse_query
 from duoframe.errors import ClientDisconnect, HTTPException
+from duoframe.grammar import TOKEN
 from duoframe.limits import Counter, Limits
 from duoframe.threads import Threads
 from duoframe.uploads import Spool, UploadFile
@@ -358,10 +359,9 @@ def _unquoted(text: str) -> str:
 
 
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_MEDIA_TYPE = re.compile(f"{_TOKEN}/{_TOKEN}")
+_MEDIA_TYPE = re.compile(f"{TOKEN}/{TOKEN}")
 _PARAMETER = re.compile(
-    rf"[ \t]*;[ \t]*(?:(?P<name>{_TOKEN})="
+    rf"[ \t]*;[ \t]*(?:(?P<name>{TOKEN})="
     r'(?:"(?P<quoted>(?:[\t !#-\[\]-~\x80-\xff]++|\\[\t -~\x80-\xff])*+)"'  # possessive: linear, whatever comes
     # What should have been quoted is taken as far as it leaves no doubt: boundaries are sent bare with ":" and "=".
     r"|(?P<plain>[!#-+\--:<-~]*)))?"

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
-_DIRECTIVE = re.compile(rf"[ \t]*+(?:({_TOKEN})(?:=({_TOKEN}|{_QUOTED}))?[ \t]*+(?=,|\Z)|[^,]*+)(?:,|\Z)")
-_ESCAPED = re.compile(r"\\(.)")
+from duoframe.grammar import QUOTED_STRING, TOKEN, quoted, unquoted
+
+_DIRECTIVE = re.compile(rf"[ \t]*+(?:({TOKEN})(?:=({TOKEN}|{QUOTED_STRING}))?[ \t]*+(?=,|\Z)|[^,]*+)(?:,|\Z)")
 _LONGEST = 2**31
 """Seconds that stand for any number too large (RFC 9111 §1.2.2)."""
 
@@ -54,7 +53,7 @@ class CacheControl:
                 raise ValueError(f"CacheControl({name}=...): expected 0 seconds or more, got {value!r}")
         fields = [name for value in (self.private, self.no_cache) if not isinstance(value, bool) for name in value]
         for name in (*fields, *self.other):
-            if re.fullmatch(_TOKEN, name) is None:
+            if re.fullmatch(TOKEN, name) is None:
                 raise ValueError(
                     f"expected a name of letters, digits and !#$%&'*+-.^_`|~ in CacheControl, got {name!r}"
                 )
@@ -66,9 +65,7 @@ class CacheControl:
         other: dict[str, str | None] = {}
         for match in _DIRECTIVE.finditer(text):
             if match[1] is not None:
-                name, argument = match[1].lower(), match[2]
-                if argument is not None and argument[0] == '"':
-                    argument = _ESCAPED.sub(r"\1", argument[1:-1])
+                name, argument = match[1].lower(), None if match[2] is None else unquoted(match[2])
                 attribute = _ATTRIBUTES.get(name)
                 value = None if attribute is None else _read(attribute, argument)
                 if value is not None and attribute is not None:
@@ -100,7 +97,7 @@ def _read(attribute: str, argument: str | None) -> int | bool | tuple[str, ...] 
         return min(int((argument or "").lstrip("0")[:11] or "0"), _LONGEST) if fits else None
     if attribute in _LISTS and argument:
         names = tuple(name for part in argument.split(",") if (name := part.strip(" \t")))
-        return (names or True) if all(re.fullmatch(_TOKEN, name) for name in names) else None
+        return (names or True) if all(re.fullmatch(TOKEN, name) for name in names) else None
     return True
 
 
@@ -110,9 +107,9 @@ def _written(name: str, value: int | str | tuple[str, ...]) -> str:
     if isinstance(value, int):
         return f"{name}={value}"
     text = value if isinstance(value, str) else ", ".join(value)
-    if isinstance(value, str) and re.fullmatch(_TOKEN, text):
+    if isinstance(value, str) and re.fullmatch(TOKEN, text):
         return f"{name}={text}"
-    return '{}="{}"'.format(name, re.sub(r'(["\\])', r"\\\1", text))
+    return f"{name}={quoted(text)}"
 
 
 _TIMES = ("max_age", "s_maxage", "stale_while_revalidate", "stale_if_error")

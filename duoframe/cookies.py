@@ -9,13 +9,14 @@ from typing import Literal
 
 from duoframe.conditions import http_date
 from duoframe.datastructures import MultiDict
+from duoframe.grammar import TOKEN
 
 SameSite = Literal["Lax", "Strict", "None"]
 
 MAX_COOKIE_SIZE = 4096
 """Bytes of a whole Set-Cookie field that every user agent keeps (RFC 6265 §6.1)."""
 
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token (RFC 6265 §4.1.1)
+_NAME = re.compile(TOKEN)  # RFC 6265 §4.1.1
 _PATH = re.compile(r"/[!-:<-~]{0,1023}")  # no blank: user agents strip those at the end, and drop what is longer
 _DOMAIN = re.compile(
     r"(?=.{1,253}\Z)[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?)*"

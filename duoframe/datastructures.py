@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, overload
 from urllib.parse import quote, unquote_to_bytes
 
 from duoframe.errors import HTTPException
+from duoframe.grammar import TOKEN
 
 V = TypeVar("V")
 D = TypeVar("D")
@@ -222,7 +223,7 @@ class MutableHeaders(Headers):
             self["vary"] = "*" if "*" in members else ", ".join(members.values())
 
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = re.compile(TOKEN)
 _NOT_IN_A_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 

@@ -10,16 +10,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_MEDIA_RANGE = re.compile(rf"\*/\*|(?!\*/){_TOKEN}/{_TOKEN}")
-_CODING = re.compile(_TOKEN)
+from duoframe.grammar import QUOTED_STRING, TOKEN, unquoted
+
+_MEDIA_RANGE = re.compile(rf"\*/\*|(?!\*/){TOKEN}/{TOKEN}")
+_CODING = re.compile(TOKEN)
 _LANGUAGE_RANGE = re.compile(r"\*|[A-Za-z]{1,8}(?:-[0-9A-Za-z]{1,8})*+")  # RFC 4647 §2.1
-_PARAMETER = re.compile(
-    rf'[ \t]*+;[ \t]*+(?:({_TOKEN})=({_TOKEN}|"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"))?'
-)
+_PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({TOKEN})=({TOKEN}|{QUOTED_STRING}))?")
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 _SEPARATOR = re.compile(r"[ \t]*+(?:\Z|,[ \t,]*+)")  # members may be empty (RFC 9110 §5.6.1.2)
-_ESCAPED = re.compile(r"\\(.)")
 _SAME_CODING = {"x-gzip": "gzip", "x-compress": "compress"}  # RFC 9110 §8.4.1
 _LEAST = 0.0001
 """Below the lowest weight that a field can give."""
@@ -120,9 +118,7 @@ def _parameters(field: str, position: int) -> tuple[dict[str, str], int] | None:
             name, value = match[1].lower(), match[2]
             if name in parameters:
                 return None
-            if value[0] == '"' and name != "q":
-                value = _ESCAPED.sub(r"\1", value[1:-1])
-            parameters[name] = value.lower()
+            parameters[name] = value if name == "q" else unquoted(value).lower()
     return parameters, position
 
 

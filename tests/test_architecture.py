@@ -20,7 +20,7 @@ from duoframe import App, inline
 PACKAGE = Path(duoframe.__file__).parent
 
 FLOORS = [
-    ["types", "errors", "limits", "datastructures"],
+    ["types", "errors", "limits", "grammar", "datastructures"],
     ["conditions", "ranges", "negotiation", "disposition", "caching"],
     ["cookies", "signing", "bridge", "threads", "relay"],
     ["uploads", "parts", "body", "streams", "sessions"],
