@@ -358,3 +358,59 @@ def test_cookie_fields_are_read_alike(
     answer = ask(app, "GET", b"/", headers=[(b"cookie", field) for field in fields])
     assert answer.status == 200
     assert json.loads(answer.body) == pairs
+
+
+# What user agents are known to send: by the rules of RFC 6265 §5.2 and §5.4 a cookie may hold nearly anything, and it
+# comes back between `=` and `;` as it was stored.
+KINDS_OF_COOKIES: list[tuple[str, str, list[tuple[str, str]]]] = [
+    ("one cookie", "foo=bar", [("foo", "bar")]),
+    ("two cookies", "foo=bar; foo2=qux", [("foo", "bar"), ("foo2", "qux")]),
+    ("the order in which they were made", "z=y; a=b", [("z", "y"), ("a", "b")]),
+    ("a comma separates nothing", "foo=bar, baz=qux", [("foo", "bar, baz=qux")]),
+    ("a comma within quotes", 'foo="bar, baz=qux"', [("foo", "bar, baz=qux")]),
+    ("a comma in a name", "b,az=qux", [("b,az", "qux")]),
+    ("an empty value", "x=; c=d", [("x", ""), ("c", "d")]),
+    ("an empty name", "=bar; c=d", [("c", "d")]),
+    ("neither name nor value", "=; c=d", [("c", "d")]),
+    ("no sign of equality", "foo; c=d; bar", [("c", "d")]),
+    ("blanks instead of a cookie", "   ;\t; c=d;   ", [("c", "d")]),
+    ("blanks around a name and a value", "  foo \t=\t bar  ", [("foo", "bar")]),
+    ("blanks within a value", "a=b  c", [("a", "b  c")]),
+    ("blanks within a name", "a b=c", [("a b", "c")]),
+    ("blanks within quotes", 'a=" b "', [("a", " b ")]),
+    ("several signs of equality", "a=== b", [("a", "== b")]),
+    ("a quote that opens", 'a="b', [("a", '"b')]),
+    ("a quote that closes", 'a=b"', [("a", 'b"')]),
+    ("a quote within", 'a=b"c', [("a", 'b"c')]),
+    ("two quoted words", 'a="b"   "c"', [("a", 'b"   "c')]),
+    ("a semicolon within quotes ends the value", 'a="b;c"; d=e', [("a", '"b'), ("d", "e")]),
+    ("a quoted name", '"a"=b', [('"a"', "b")]),
+    ("a name with a backslash", '"a\\"b"=c', [('"a\\"b"', "c")]),
+    (
+        "names that look like attributes",
+        "Path=/; Secure=; Expires=x",
+        [("Path", "/"), ("Secure", ""), ("Expires", "x")],
+    ),
+    ("names of RFC 2965", "$Version=1; a=b; $Path=/", [("$Version", "1"), ("a", "b"), ("$Path", "/")]),
+    ("names that differ in case", "a=1; A=2", [("a", "1"), ("A", "2")]),
+    ("the same name from two paths", "a=deep; a=shallow", [("a", "deep"), ("a", "shallow")]),
+    ("a date", "a=Fri, 07-Aug-2099 08:04:19 GMT", [("a", "Fri, 07-Aug-2099 08:04:19 GMT")]),
+    ("an address", "a=http://x/?b=c&d=e", [("a", "http://x/?b=c&d=e")]),
+    ("percent signs", "a=%3B%20%zz", [("a", "%3B%20%zz")]),
+    ("markup", "a=<b>&</b>", [("a", "<b>&</b>")]),
+    ("JSON", 'a={"b":[1,2]}', [("a", '{"b":[1,2]}')]),
+    ("text of another script", "foo=春节; 回家=路·春运", [("foo", "春节"), ("回家", "路·春运")]),
+    ("text of another script within quotes", 'foo="春节"', [("foo", "春节")]),
+    ("the marks of a number", "a=0; b=-1; c=1e9", [("a", "0"), ("b", "-1"), ("c", "1e9")]),
+    ("a long value", f"a={'b' * 5000}; c=d", [("a", "b" * 5000), ("c", "d")]),
+    ("a long name without a value", "a" * 5000, []),
+    ("a control character", "a=b\x01c; d=\x7f", [("a", "b\x01c"), ("d", "\x7f")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("header", "pairs"), [row[1:] for row in KINDS_OF_COOKIES], ids=[row[0] for row in KINDS_OF_COOKIES]
+)
+def test_what_user_agents_send_is_read(header: str, pairs: list[tuple[str, str]]) -> None:
+    """R30, R26, C-02: in the kinds of the http-state corpus."""
+    assert parse_cookies(header.encode().decode("latin-1")).multi_items() == pairs

@@ -29,6 +29,7 @@ PAUSE = 1.0
 
 logger = logging.getLogger("duoframe")
 
+_opening = threading.Lock()
 _lock = threading.Lock()
 """Held for a few steps that must not be mixed with another thread's, and never while a disk or a socket is asked."""
 
@@ -142,26 +143,38 @@ class SQLiteStore:
         """This process's connection, and the turn that its threads take: a connection must not cross a fork."""
         import sqlite3
 
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # what is in it is nobody else's
-        connection = sqlite3.connect(self._path, self._timeout, isolation_level=None, check_same_thread=False)
+        with _opening:
+            if os.getpid() not in self._opened:
+                self._create()
+                connection = sqlite3.connect(self._path, self._timeout, isolation_level=None, check_same_thread=False)
+                try:
+                    _prepare(connection)
+                except BaseException:
+                    connection.close()
+                    raise
+                self._opened[os.getpid()] = connection, threading.Lock()
+            return self._opened[os.getpid()]
+
+    def _create(self) -> None:
+        """Make the file, for its owner alone. One that is there is not opened: closing it would end SQLite's locks."""
         try:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        except BaseException:
-            connection.close()
-            raise
-        opened = self._opened.setdefault(os.getpid(), (connection, threading.Lock()))
-        if opened[0] is not connection:
-            connection.close()  # another thread was quicker
-        return opened
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            pass
 
 
-_SCHEMA = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
-    "CREATE TABLE IF NOT EXISTS sessions (key TEXT PRIMARY KEY, content BLOB NOT NULL, expires REAL NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS sessions_expire ON sessions (expires)",
-)
+def _prepare(connection: Any) -> None:
+    import sqlite3
+
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        pass  # another process is about it
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS sessions (key TEXT PRIMARY KEY, content BLOB NOT NULL, expires REAL NOT NULL)"
+    )
+    connection.execute("CREATE INDEX IF NOT EXISTS sessions_expire ON sessions (expires)")
 
 
 class RedisStore:
@@ -278,8 +291,8 @@ class Breaker:
 
 
 def _forget() -> None:
-    global _lock  # another thread may have held it when the process was forked
-    _lock = threading.Lock()
+    global _lock, _opening  # another thread may have held them when the process was forked
+    _lock, _opening = threading.Lock(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)

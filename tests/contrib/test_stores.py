@@ -9,6 +9,7 @@ import os
 import pickle
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -141,9 +142,10 @@ def test_a_store_that_was_used_survives_a_fork(store: Store) -> None:
 
 
 def test_a_lock_that_was_held_during_a_fork_is_forgotten() -> None:
-    with stores._lock:
+    with stores._lock, stores._opening:
         stores._forget()
         assert not stores._lock.locked()
+        assert not stores._opening.locked()
 
 
 # In memory and in a file
@@ -188,24 +190,62 @@ def test_the_file_is_its_owner_s_and_is_shared_between_stores(tmp_path: Path, sq
     assert sqlite_store.replace("a", b"2", 60)
 
 
-def test_a_file_opened_by_two_threads_at_once_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SQLiteStore(tmp_path / "sessions.db")
-    store.create("a", b"1", 60)
-    store.close()
-    connect = sqlite3.connect
-    together = threading.Barrier(2)
+def test_a_file_is_opened_once_by_however_many_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, opened = sqlite3.connect, []
 
-    def wait(*args: Any, **options: Any) -> Any:
-        together.wait(10)
+    def note(*args: Any, **options: Any) -> Any:
+        opened.append(args)
         return connect(*args, **options)
 
-    monkeypatch.setattr(sqlite3, "connect", wait)
-    before = len(os.listdir("/proc/self/fd"))
-    with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(store.load, ["a", "a"])) == [b"1", b"1"]
-    assert len(store._opened) == 1
+    monkeypatch.setattr(sqlite3, "connect", note)
+    store = SQLiteStore(tmp_path / "sessions.db")
+    ready = threading.Barrier(8)
+
+    def keep(key: str) -> bytes | None:
+        ready.wait(10)
+        store.create(key, key.encode(), 60)
+        return store.load(key)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(keep, "abcdefgh")) == [key.encode() for key in "abcdefgh"]
+    assert store._open() is store._open()
+    assert len(opened) == 1
     store.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+
+
+KEEP = """
+import sys
+from duoframe.contrib.stores import SQLiteStore
+sys.stdin.readline()
+store = SQLiteStore(sys.argv[1])
+store.create(sys.argv[2], b"x", 60)
+store.close()
+"""
+
+
+def test_a_file_is_made_by_however_many_processes(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    arguments = [[sys.executable, "-c", KEEP, str(path), name] for name in "abcd"]
+    processes = [subprocess.Popen(each, stdin=subprocess.PIPE, cwd=Path(__file__).parents[2]) for each in arguments]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+    assert [process.wait(30) for process in processes] == [0] * 4
+    store = SQLiteStore(path)
+    assert [store.load(name) for name in "abcd"] == [b"x"] * 4
+    store.close()
+
+
+def test_a_file_that_somebody_is_making_is_not_available(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    store = SQLiteStore(tmp_path / "sessions.db", timeout=0.01)
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.load("a")
+    other.close()
+    store.create("a", b"1", 60)
+    store.close()
 
 
 def test_a_file_that_cannot_be_used_is_a_store_that_is_not_available(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Each ``type: ignore`` is a mistake that must be found: mypy complains of one tha
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, assert_type
 from wsgiref.types import WSGIApplication
@@ -30,6 +31,9 @@ from duoframe import (
     request,
     url_for,
 )
+from duoframe.contrib.stores import MemoryStore, RedisStore, SQLiteStore
+from duoframe.middleware.sessions import CookieSessions, ServerSessions
+from duoframe.sessions import Session
 
 app = App(threads=20, max_body_size=None, limits=Limits(max_files=3), converters={"slug": Converter()}, debug=True)
 router = Router("/api", name="api", tags=["api"])
@@ -105,6 +109,19 @@ async def life(app: App) -> AsyncIterator[dict[str, int]]:
     yield {"pool": 1}
 
 
+App(middleware=[CookieSessions("secret"), CookieSessions([b"new", "old"], name="a", secure=True, samesite="Strict")])
+App(middleware=[ServerSessions(store, required=False) for store in (MemoryStore(), SQLiteStore("a"), RedisStore("b"))])
+CookieSessions(5)  # type: ignore[arg-type]
+CookieSessions("secret", age=5)  # type: ignore[call-arg]
+CookieSessions("secret", samesite="lax")  # type: ignore[arg-type]
+ServerSessions("redis://localhost")  # type: ignore[arg-type]
+
+Response().set_cookie("a", "b", max_age=5, expires=datetime.now(), samesite=None)
+Response().set_cookie("a", 5)  # type: ignore[arg-type]
+Response().set_cookie("a", "b", 5)  # type: ignore[call-arg]
+Response().delete_cookie("a", samesite="none")  # type: ignore[arg-type]
+
+
 # The imported request is a Request, whatever it is at run time.
 
 assert_type(request.method, str)
@@ -113,6 +130,9 @@ assert_type(request.headers.get("accept"), str | None)
 assert_type(request.query.get("page", 1, type=int), int)
 assert_type(request.args.getlist("tag"), list[str])
 assert_type(request.cookies["session"], str)
+assert_type(request.session, Session)
+assert_type(request.session.permanent, bool)
+assert_type(request.session.error, str | None)
 assert_type(request.body, bytes)
 assert_type(request.form["name"], str)
 assert_type(request.files["file"], UploadFile)
