@@ -227,7 +227,10 @@ def open_file(path: str) -> FileIO:
         if refusal is None:
             raise
         logger.debug("%r cannot be sent: %s", path, error)
-        raise refusal from error
+        try:
+            raise refusal from error
+        finally:
+            refusal = None  # no cycle of error, traceback and frame
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             logger.debug("%r cannot be sent: it is no regular file", path)

@@ -11,11 +11,12 @@ import os
 import threading
 import types
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from duoframe import App, HTTPException, PlainTextResponse, Request, inline
+from duoframe import App, FileResponse, HTTPException, PlainTextResponse, Request, inline
 from tests.conftest import until
 
 MULTIPART = (
@@ -33,6 +34,12 @@ MIXED: list[tuple[str, str, str, bytes]] = [
     ("GET", "/missing", "", b""),
     ("DELETE", "/def/text", "", b""),
     ("HEAD", "/async/stream", "", b""),
+    ("HEAD", "/def/file", "", b""),
+    ("GET", "/async/file", "", b""),
+    ("GET", "/async/no-file", "", b""),
+    ("HEAD", "/files/test_leaks.py", "", b""),
+    ("GET", "/files/no-file", "", b""),
+    ("GET", "/files/../conftest.py", "", b""),
     ("GET", "/def/stream", "", b""),
     ("GET", "/async/stream", "", b""),
     ("GET", "/mixed/stream", "", b""),
@@ -113,6 +120,12 @@ def application(generators: Generators, debug: bool) -> App:
     def stream() -> Any:
         return generators.chunks()
 
+    @app.get("/def/file")
+    def file() -> Any:
+        return FileResponse(__file__)
+
+    app.static("/files", Path(__file__).parent, html=True, precompressed=True)
+
     @app.get("/async/text")
     async def waiting_text() -> str:
         await asyncio.sleep(0)
@@ -138,6 +151,14 @@ def application(generators: Generators, debug: bool) -> App:
     @app.get("/async/stream")
     async def waiting_stream() -> Any:
         return generators.awaited()
+
+    @app.get("/async/file")
+    async def waiting_file() -> Any:
+        return FileResponse(__file__)
+
+    @app.get("/async/no-file")
+    async def waiting_no_file() -> Any:
+        return FileResponse(__file__ + ".absent")
 
     @app.get("/mixed/stream")
     async def mixed_stream() -> Any:

@@ -149,6 +149,9 @@ class StaticFiles:
             refusal = refusal_of(error)
             if refusal is None:
                 raise
-            if refusal.status != 404:
+            if refusal.status == 404:
+                return None
+            try:
                 raise refusal from error
-            return None
+            finally:
+                refusal = None  # no cycle of error, traceback and frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Iterator
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duoframe import App, ConfigurationError, Router
+from duoframe import App, ConfigurationError, HTTPException, Router
 from duoframe.contrib import trees
-from duoframe.contrib.staticfiles import IMMUTABLE, has_content_hash
+from duoframe.contrib.staticfiles import IMMUTABLE, StaticFiles, has_content_hash
 from duoframe.plan import Colour
 from duoframe.testing import Exchange, exchange
 from tests.conftest import Ask
@@ -351,6 +352,24 @@ def test_a_file_that_cannot_be_opened_says_why_as_far_as_the_client_may_know(
     assert ask(app, "GET", b"/assets/app.css").status == status
     beside = ask(app, "GET", b"/assets/empty", [(b"accept-encoding", b"gzip")])
     assert beside.status == (200 if status == 404 else status)
+
+
+def test_a_refusal_leaves_no_cyclic_garbage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H-41: when descriptors are short is no time to keep a request's things alive."""
+    files = StaticFiles(root, html=False, precompressed=False, max_age=60, immutable=None, follow_symlinks=False)
+
+    def refuse(*args: Any, **kwargs: Any) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", refuse)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(HTTPException, match="503"):
+            files.serve(None, "app.css")  # type: ignore[arg-type]  # nothing comes of it, so nobody asks it
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_name_that_this_system_cannot_spell_is_not_found(
