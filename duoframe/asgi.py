@@ -292,13 +292,17 @@ class Call:
             self.runtime.start_tasks(tasks, self.context)
 
     def interrupted(self, error: BaseException | None) -> None:
-        """Note a cancellation that reaches the plan; when the plan waits again after it, it is cleaning up."""
-        if isinstance(error, self.runtime.loop.cancelled):
+        """Note a cancellation that reaches the plan; when the plan waits again after it, it is cleaning up.
+
+        One that is no longer in force was the plan's own: a time-out in it, and on trio also each `sleep`.
+        """
+        loop = self.runtime.loop
+        if isinstance(error, loop.cancelled):
             self.interruptions += 1
-        elif error is None and self.interruptions and self._rest is not None and not self._rest.shield:
+        elif error is None and self._rest is not None and not self._rest.shield and loop.cancellations():
             import anyio
 
-            self.runtime.loop.absorb()
+            loop.absorb()
             self._rest.shield = True
             self._rest.deadline = anyio.current_time() + self.request.app.grace
 

@@ -825,6 +825,22 @@ def test_a_stream_is_closed_before_the_call_returns_when_the_client_leaves(
     assert errors(caplog) == []
 
 
+def test_a_time_out_inside_a_stream_is_not_taken_for_the_end_of_it(make_app: MakeApp, backend: str) -> None:
+    """A-19: what ran out was the stream's own, so it may go on for longer than a clean-up may take."""
+    app = make_app(grace=0.05)
+
+    @app.get("/")
+    async def steps() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            with anyio.move_on_after(0.01):
+                await anyio.sleep_forever()
+            await anyio.sleep(0.01)
+            yield b"x"
+
+    line = played(backend, app, scope_of())
+    assert (line.chunks, line.complete) == ([b"x"] * 10, True)
+
+
 @pytest.mark.parametrize("path", KINDS)
 def test_the_client_of_an_unread_body_is_watched_too(app: App, backend: str, path: str) -> None:
     """A-19: on a route with ``stream=True`` whose handler leaves the body, of which one message is taken ahead."""
