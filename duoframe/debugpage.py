@@ -229,7 +229,7 @@ summary h2 { display: inline }
 .folded > summary, .place { color: var(--quiet); font-size: .875rem }
 .folded > details { margin-left: 1rem }
 pre { margin: .5rem 0; padding: .5rem 0; background: var(--panel); overflow-x: auto; line-height: 1.5; tab-size: 4 }
-pre > span { display: block; padding: 0 .75rem }
+pre > span { display: block; width: max-content; min-width: 100%; padding: 0 .75rem }
 pre.whole { padding: .75rem }
 .number { display: inline-block; min-width: 3ch; text-align: right; color: var(--quiet); margin-right: .75rem;
   user-select: none }

@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
+from typing import Any
 
 from duoframe.context import current
+
+LINE = 2000
+"""Characters of one line of a traceback."""
 
 NAMES = ("duoframe", "duoframe.access", "duoframe.error")
 
 
 class RequestId(logging.Filter):
-    """Gives every record ``request_id``: the identifier of the request whose code logged it, ``"-"`` outside one."""
+    """Gives every record ``request_id``: the identifier of the request whose code logged it, ``"-"`` outside one.
+
+    What an exception says may be a client's words: its control characters are escaped, and long lines are cut.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = current.get(None)
         record.request_id = "-" if request is None else request.id
+        if isinstance(record.exc_info, tuple) and not record.exc_text:
+            record.exc_text = _escaped(record.exc_info)
         return True
 
 
@@ -53,6 +63,17 @@ class BackgroundHandler(QueueHandler):
             background.stop()
         self._started_in = 0
         super().close()
+
+
+def _escaped(raised: Any) -> str | None:
+    """The traceback as formatters would write it, but for what deceives a terminal; None where it cannot be written."""
+    from duoframe.peek import visible
+
+    try:
+        lines = visible("".join(traceback.format_exception(*raised))).rstrip("\n").split("\n")
+    except Exception:
+        return None  # the handler's formatter will meet it too, and knows what to do
+    return "\n".join(line if len(line) <= LINE else line[:LINE] + "…" for line in lines)
 
 
 def carry_request_id() -> None:

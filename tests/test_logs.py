@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from duoframe import App
-from duoframe.logs import BackgroundHandler
+from duoframe.logs import BackgroundHandler, RequestId
 from duoframe.requests import Request
 from tests.conftest import Ask, until
 
@@ -54,6 +54,35 @@ def test_the_records_of_a_request_carry_its_identifier(app: App, ask: Ask, kept:
     assert kept.records[0].name == "duoframe.error"
 
 
+def test_what_an_exception_says_deceives_no_terminal(app: App, ask: Ask, kept: Kept) -> None:
+    """R75: it may be what the client sent."""
+
+    @app.get("/")
+    def fail() -> None:
+        raise KeyError("lost") from ValueError("\x1b[2J\x9b\u202e\r" + "x" * 100_000)
+
+    ask(app, "GET", b"/")
+    text = logging.Formatter().format(kept.records[0])
+    assert r"ValueError: \x1b[2J\x9b\u202e\rxxx" in text
+    assert text.endswith("KeyError: 'lost'")
+    assert all(line.isprintable() and len(line) <= 2001 for line in text.split("\n"))
+
+
+class Mute(Exception):
+    @property
+    def __notes__(self) -> list[str]:  # type: ignore[override]  # nobody forbids it
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("error", "written"), [(Mute(), None), (KeyError(), "mine")])
+def test_a_traceback_that_cannot_be_or_was_already_written_is_left_as_it_is(
+    error: Exception, written: str | None
+) -> None:
+    record = logging.makeLogRecord({"exc_info": (type(error), error, None), "exc_text": written})
+    assert RequestId().filter(record)
+    assert record.exc_text == written
+
+
 def test_a_record_outside_a_request_says_so(kept: Kept) -> None:
     logging.getLogger("duoframe.access").warning("x")
     assert [vars(record)["request_id"] for record in kept.records] == ["-"]
@@ -89,7 +118,7 @@ def test_a_slow_log_does_not_hold_the_loop() -> None:
 
 FORKING = """
 import logging, os, sys
-from duoframe.logs import BackgroundHandler
+from duoframe.logs import BackgroundHandler, RequestId
 
 handler = BackgroundHandler(logging.StreamHandler(sys.stdout))
 logging.getLogger("duoframe").addHandler(handler)

@@ -75,6 +75,16 @@ def test_what_the_server_tells_is_read_when_it_is_asked_for_and_once() -> None:
     assert repr(request) == "<Request GET '/a'>"
 
 
+def test_what_a_request_is_called_in_a_log_is_escaped_and_bounded() -> None:
+    """R75."""
+    request = make(path="/\x1b[2J\n\u202e\x9b" + "é" * 60_000)
+    request.method = "GE\x1bT\u2066" + "X" * 60_000
+    assert repr(request).isprintable()
+    assert "GE\\x1bT\\u2066" in repr(request)
+    assert r"/\x1b[2J\n\u202e\x9bé" in repr(request)
+    assert len(repr(request).encode()) < 2000
+
+
 # The host
 
 
