@@ -257,7 +257,7 @@ async def _make_ready(request: Request, response: Response) -> Response:
     stream = response.stream
     try:
         if response._headers is not None:
-            response.make_conditional(request)
+            response = response.make_conditional(request)
         if stream is not None:
             _admit_stream(request, stream)
     except BaseException:

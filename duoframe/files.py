@@ -93,7 +93,7 @@ class FileResponse(Response):
         try:
             body = opened.stream = FileBody(file)
             opened._describe(body)
-            opened.make_conditional(request)
+            opened = opened.make_conditional(request)
             if opened.status == 200 and request.method == "GET":
                 opened._select(request, body)
             if request.method == "HEAD" or opened.bodyless:

@@ -6,11 +6,12 @@ door sends. `answers` makes one of any value, the doors send it.
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from duoframe.caching import CacheControl
 from duoframe.conditions import ETag, http_date, parse_date
@@ -157,26 +158,29 @@ class Response:
         else:
             self.headers[name] = value
 
-    def make_conditional(self, request: Request) -> None:
-        """Become a 304 where the client has this answer already, judged by its ``etag`` and ``last_modified``.
+    def make_conditional(self, request: Request) -> Self:
+        """This answer, or a 304 in its place where the client has it already by its ``etag`` and ``last_modified``.
 
         Only a 200 to GET and HEAD is judged: another method has acted by now, and `Request.check_preconditions` comes
-        before. What may be sent with a 304 stays (RFC 9110 §15.4.5). Raises `HTTPException` 412.
+        before. What may be sent with a 304 stays (RFC 9110 §15.4.5). Raises `HTTPException` 412. What a handler or
+        middleware answers is judged without being told to.
         """
         if self._headers is None or self._status != 200 or request.method not in ("GET", "HEAD"):
-            return
+            return self
         etag, last_modified = self.etag, self.last_modified
         if etag is None and last_modified is None:
-            return
+            return self
         status = request.preconditions.evaluate(request.method, etag, last_modified)
         if status == 412:
             raise HTTPException(412)
-        if status == 304:
-            self.status, self.body = 304, b""
-            for name in _NOT_IN_304:
-                self.headers.pop(name)
-            if etag is not None:
-                self.headers.pop("last-modified")
+        return self if status is None else self._not_modified(() if etag is None else ("last-modified",))
+
+    def _not_modified(self, needless: Iterable[str]) -> Self:
+        answer = copy.copy(self)  # the 200 may be one that is answered again
+        left_out = {*_NOT_IN_304, *needless}
+        answer._headers = MutableHeaders(field for field in self.headers.multi_items() if field[0] not in left_out)
+        answer.status, answer.body = 304, b""
+        return answer
 
     def set_cookie(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -412,7 +412,7 @@ def store(app: App, colour: Any) -> list[str]:
     """A resource with the tag "a", modified at `EXAMPLE`, whose writes are noted."""
     writes: list[str] = []
 
-    def read(request: Request) -> Response:
+    def read() -> Response:
         response = HTMLResponse("<p>text")
         response.etag, response.last_modified = "a", EXAMPLE
         response.cache_control = CacheControl(max_age=60)
@@ -426,7 +426,6 @@ def store(app: App, colour: Any) -> list[str]:
                 "x-own": "kept",
             }
         )
-        response.make_conditional(request)
         return response
 
     def write(request: Request) -> str:
@@ -509,10 +508,9 @@ def test_a_304_has_the_fields_that_a_cache_needs_and_no_others_of_the_body(
 def test_a_304_by_date_alone_keeps_the_date(ask: Ask, app: App, colour: Any) -> None:
     """H-28: RFC 9110 §15.4.5, where there is no entity tag."""
 
-    def read(request: Request) -> Response:
+    def read() -> Response:
         response = Response("text")
         response.last_modified = EXAMPLE
-        response.make_conditional(request)
         return response
 
     app.get("/")(colour(read))
@@ -524,24 +522,14 @@ def test_a_304_by_date_alone_keeps_the_date(ask: Ask, app: App, colour: Any) -> 
 def test_only_a_200_is_judged(ask: Ask, app: App, status: int, colour: Any) -> None:
     """H-24: RFC 9110 §13.2.1."""
 
-    def read(request: Request) -> Response:
-        response = Response("text", status, {"etag": '"a"'})
-        response.make_conditional(request)
-        return response
-
-    app.get("/")(colour(read))
+    app.get("/")(colour(lambda: Response("text", status, {"etag": '"a"'})))
     assert ask(app, "GET", b"/", sent(if_none_match='"a"')).status == status
 
 
 def test_an_answer_without_a_validator_is_sent_whole(ask: Ask, app: App, colour: Any) -> None:
     """H-24, H-25: also where what stands there is none."""
 
-    def read(request: Request) -> Response:
-        response = Response("text", headers={"etag": "a", "last-modified": "yesterday"})
-        response.make_conditional(request)
-        return response
-
-    app.get("/")(colour(read))
+    app.get("/")(colour(lambda: Response("text", headers={"etag": "a", "last-modified": "yesterday"})))
     for fields in ({"if_none_match": "a"}, {"if_none_match": '"a"'}, {"if_modified_since": AFTER}):
         assert ask(app, "GET", b"/", sent(**fields)).status == 200
 
@@ -552,9 +540,7 @@ def test_what_has_acted_is_never_judged_by_its_answer(ask: Ask, app: App, colour
 
     def write(request: Request) -> Response:
         acted.append(request.method)
-        response = Response("text", headers={"etag": '"new"'})
-        response.make_conditional(request)
-        return response
+        return Response("text", headers={"etag": '"new"'})
 
     app.put("/")(colour(write))
     for fields in ({"if_match": '"old"'}, {"if_none_match": '"new"'}):
@@ -628,11 +614,35 @@ def test_a_stream_that_the_client_has_is_closed_and_not_walked(ask: Ask, app: Ap
         def close(self) -> None:
             seen.append("closed")
 
-    def read(request: Request) -> Response:
-        response = StreamingResponse(Chunks(), headers={"etag": '"a"'})
-        response.make_conditional(request)
-        return response
-
-    app.get("/")(colour(read))
+    app.get("/")(colour(lambda: StreamingResponse(Chunks(), headers={"etag": '"a"'})))
     answer = ask(app, "GET", b"/", sent(if_none_match='"a"'))
     assert (answer.status, answer.body, seen) == (304, b"", ["closed"])
+
+
+def test_an_answer_that_is_given_again_stays_what_it_is(ask: Ask, app: App, colour: Any) -> None:
+    """H-28: one client's 304 is not the next one's."""
+    kept = Response("text", headers={"etag": '"a"', "content-language": "en"})
+    app.get("/")(colour(lambda: kept))
+    for fields, status, body in (({}, 200, b"text"), ({"if_none_match": '"a"'}, 304, b""), ({}, 200, b"text")):
+        answer = ask(app, "GET", b"/", sent(**fields))
+        assert (answer.status, answer.body) == (status, body)
+    assert kept.headers["content-language"] == "en"
+
+
+def test_what_middleware_answers_is_judged_too(ask: Ask, app: App, colour: Any) -> None:
+    """H-25: a tag that middleware adds, in an answer that it yields; an early one alike."""
+
+    @app.middleware
+    def layer(request: Request) -> Generator[Any, Any]:
+        if request.path == "/early":
+            yield Response("text", headers={"etag": '"a"'})
+            return
+        response = yield
+        response.etag = "a"
+        yield response
+
+    app.get("/")(colour(lambda: "text"))
+    for target in (b"/", b"/early"):
+        assert ask(app, "GET", target, sent(if_none_match='"a"')).status == 304
+        assert ask(app, "GET", target, sent(if_none_match='"x"')).status == 200
+        assert ask(app, "GET", target, sent(if_match='"x"')).status == 412
