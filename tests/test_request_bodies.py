@@ -236,7 +236,7 @@ def test_a_form_that_comes_byte_by_byte_is_the_same(ask: Ask, forms: App, data: 
          form(part("form-data; name=a", b"", "X:" + "y" * 99))),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("size", [1, 70, 100_000])
+@pytest.mark.parametrize("size", [70, 100_000])
 def test_a_limit_itself_is_fine_and_one_more_is_413(
     ask: Ask, make_app: MakeApp, colour: Any, limit: str, kind: str, fit: bytes, surplus: bytes, size: int
 ) -> None:
