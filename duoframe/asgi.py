@@ -14,18 +14,21 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from duoframe.bridge import Drive, Hop, step
+from duoframe.bridge import Cancellable, Drive, Hop, step
 from duoframe.core import bring_to_thread, deliver, enter_gate, exchange, last_resort, leave_gate, not_started, respond
 from duoframe.errors import ClientDisconnect
 from duoframe.files import FileBody
 from duoframe.incoming import Incoming, let_go, read_request, take_in
 from duoframe.plan import Colour, Plan
-from duoframe.relay import Closed, End, ToLoop
+from duoframe.relay import Closed, End, ToLoop, iterate
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.runtime import Runtime
-from duoframe.threads import Admission, Job
+from duoframe.threads import LEAVE_AFTER, Admission, Job
 from duoframe.types import Message, Receive, Scope, Send
+
+AGAIN_AFTER = 0.1
+"""Seconds between two cancellations of a clean-up that has had its time."""
 
 logger = logging.getLogger("duoframe.error")
 
@@ -171,7 +174,10 @@ class Call:
         self._receive = receive
         self._send = send if timeout is None else partial(_send_within, timeout, send)
         self._response: Response | None = None
-        self._rest: Any = None
+        self._ended: End | None = None  # how the body of a stream ended
+        self._told = False  # whether the body knows, by what it sent, that the client has left
+        self._cancelled = False  # whether the body has been cancelled
+        self._waiter: Any = None
         self._watched = False
         self.over = False
         """Whether the exchange is over."""
@@ -209,7 +215,18 @@ class Call:
             else:
                 await self._send(message)
         except OSError as error:  # HTTP spec 2.4
-            raise ClientDisconnect(_LEFT) from error
+            raise await self._left() from error
+
+    async def _left(self) -> ClientDisconnect:
+        """What says that the client has left; whoever reads its request is told too."""
+        if self._cancelled:  # it is on its way to this task, and must not come into a clean-up
+            import anyio
+
+            await anyio.sleep_forever()
+        self._told = True
+        if self.incoming is not None:
+            self.incoming.close()
+        return ClientDisconnect("the client left before its answer was complete")
 
     def begin(self, response: Response) -> bool:
         """Keep the start of a streamed answer until its first chunk."""
@@ -229,7 +246,7 @@ class Call:
 
     def body(self, plan: Plan, response: Response) -> Awaitable[None]:
         """What sends a streamed body from this loop."""
-        return Drive(deliver(plan, self.request, response, self), self.context, self, None, self.interrupted)
+        return Drive(deliver(plan, self.request, response, self), self.context, self)
 
     async def send_file(self, receive: Receive, plan: Plan, response: Response, body: FileBody) -> None:
         """Let a server send a whole file that offers to, or send the blocks. Raises `ClientDisconnect`."""
@@ -245,28 +262,22 @@ class Call:
     async def stream(self, receive: Receive, response: Response, body: Awaitable[None]) -> None:
         """Await ``body``, which sends, and end the answer. Raises `ClientDisconnect` when the client leaves.
 
-        ``body`` is cancelled then. A cancellation, whoever it comes from, reaches it once: what it awaits after that,
-        to clean up, has the application's ``grace``.
+        ``body`` runs in a task of its own. It is cancelled when the client leaves or this call is cancelled, which
+        reaches it once: what it awaits after that, to clean up, has the application's ``grace``.
         """
         import anyio
 
         self.begin(response)
         self.incoming = self.incoming or Incoming(receive, 0, None)
-        broken: list[Exception] = []
-        with anyio.CancelScope() as leaving, anyio.CancelScope() as rest:  # a task group leaves cyclic garbage
-            self._rest = rest
-            watcher = self.runtime.loop.spawn(_watch(self.incoming, broken, leaving.cancel))
+        with anyio.CancelScope() as watching:  # a task group leaves cyclic garbage
+            task = self.runtime.loop.spawn(self._run(body, watching.cancel))
             try:
-                await body
-            finally:
-                self._rest = None
-                watcher.cancel()
-        if rest.cancel_called:
-            logger.warning("the clean-up of %r took longer than %g seconds", self.request, self.request.app.grace)
-        if broken:
-            raise broken.pop()
-        if leaving.cancelled_caught or rest.cancel_called:
-            raise ClientDisconnect(_LEFT)
+                await self.incoming.disconnect()
+            except BaseException:
+                if self._ended is None:
+                    await self._break_off(task)
+                raise
+        self._ended.reraise()  # type: ignore[union-attr]  # what else would have ended the watch
         if self._response is not None:
             await self.answer(self._response)
         else:
@@ -278,6 +289,42 @@ class Call:
             self._watched = True
             self.runtime.loop.post(self._watch)
         return self.incoming is not None and self.incoming.gone
+
+    async def _run(self, body: Awaitable[None], ended: Callable[[], object]) -> None:
+        """Await ``body`` and note how it ended: whatever it raises belongs to the call, not to this task."""
+        end = End()
+        try:
+            await body
+        except BaseException as error:
+            end = End(error)
+        self._ended = end
+        ended()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _break_off(self, task: Cancellable) -> None:
+        """Cancel the body and wait for its clean-up; past the grace period it is cancelled again and again."""
+        import anyio
+
+        loop, within, late = self.runtime.loop, self.request.app.grace, False
+        self.incoming.close()  # type: ignore[union-attr]  # `stream` has one
+        while self._ended is None:
+            loop.post(self._cancel, task, late)  # by then it has begun: otherwise it could not say that it has ended
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + within) as scope:
+                self._waiter = loop.waiter()
+                try:
+                    await self._waiter
+                except loop.cancelled:
+                    pass  # the time is up, or somebody cancels again
+            if scope.cancel_called and not late:
+                logger.warning("the clean-up of %r took longer than %g seconds", self.request, within)
+                within, late = AGAIN_AFTER, True
+        self._ended.error = None
+
+    def _cancel(self, task: Cancellable, late: bool) -> None:
+        if late or not self._told:
+            self._cancelled = True
+            task.cancel()
 
     def tell_swallowed(self, expected: int) -> None:
         """Warn when the plan went on after ``expected`` cancellations."""
@@ -291,20 +338,11 @@ class Call:
         if tasks:
             self.runtime.start_tasks(tasks, self.context)
 
-    def interrupted(self, error: BaseException | None) -> None:
-        """Note a cancellation that reaches the plan; when the plan waits again after it, it is cleaning up.
-
-        One that is no longer in force was the plan's own: a time-out in it, and on trio also each `sleep`.
-        """
-        loop = self.runtime.loop
-        if isinstance(error, loop.cancelled):
+    def interrupted(self, error: BaseException) -> BaseException:
+        """Count a cancellation that reaches the plan."""
+        if isinstance(error, self.runtime.loop.cancelled):
             self.interruptions += 1
-        elif error is None and self._rest is not None and not self._rest.shield and loop.cancellations():
-            import anyio
-
-            loop.absorb()
-            self._rest.shield = True
-            self._rest.deadline = anyio.current_time() + self.request.app.grace
+        return error
 
     def _watch(self) -> None:
         if not self.over:
@@ -322,13 +360,10 @@ class Call:
         try:
             await self._send(message)
         except OSError as error:
-            raise ClientDisconnect(_LEFT) from error
+            raise await self._left() from error
         finally:
             if drain is not None:
                 drain.cancel()
-
-
-_LEFT = "the client left before its answer was complete"
 
 
 def _whole(body: FileBody, extensions: Mapping[str, Any]) -> Message | None:
@@ -338,17 +373,6 @@ def _whole(body: FileBody, extensions: Mapping[str, Any]) -> Message | None:
     if body.path is not None and "http.response.pathsend" in extensions:
         return {"type": "http.response.pathsend", "path": body.path}
     return None
-
-
-async def _watch(incoming: Incoming, broken: list[Exception], leave: Callable[[], object]) -> None:
-    """Call ``leave`` when the client leaves, or when the server says what nobody understands."""
-    try:
-        await incoming.disconnect()
-    except ClientDisconnect:
-        pass
-    except Exception as error:
-        broken.append(error)
-    leave()
 
 
 async def _send_within(seconds: float, send: Send, message: Message) -> None:
@@ -390,13 +414,20 @@ class Worker:
                 await call.replace(*item)
 
     async def ended(self) -> bool:
-        """Whether the thread has let go; if it has not within a moment, it concludes the request when it does."""
+        """Whether the thread has let go; if it has not within a moment, it concludes the request when it does.
+
+        It has the time that an `async def` stream takes to clean up, too: that is no step which nothing can stop.
+        """
         job = self._job
         self._unwanted = True
         if self._relay is not None:
             self._relay.close()
+            within = LEAVE_AFTER
+            if isinstance(stream := self._response.stream, iterate):  # type: ignore[union-attr]  # `begin` set both
+                stream.interrupt()
+                within += self._call.request.app.grace
             if not job.finished and not job.left:
-                await self._threads.settle(job, leave=True)
+                await self._threads.settle(job, within)
         if job.left and not job.finished:
             job.on_finish = partial(self._call.admit().conclude, self._call.end)
             return False

@@ -90,7 +90,7 @@ class Loop(Protocol):
     """A running event loop, as the core and other threads see it."""
 
     thread: int
-    cancelled: type[BaseException]
+    cancelled: type[BaseException] | tuple[type[BaseException], ...]
     """What a cancellation raises."""
 
     def post(self, call: Callable[..., object], /, *args: Any) -> object:
@@ -116,13 +116,16 @@ class Cancellable(Protocol):
     """What `Loop.spawn` gives."""
 
     def cancel(self) -> object:
-        """Cancel the task; to be called on the loop."""
+        """Cancel the task; to be called on the loop.
+
+        It reaches the task once: what that awaits afterwards, to clean up, is cancelled by another call only.
+        """
 
 
 class AsyncioLoop:
     """`Loop` over asyncio (and uvloop)."""
 
-    cancelled: type[BaseException] = asyncio.CancelledError
+    cancelled: type[BaseException] | tuple[type[BaseException], ...] = asyncio.CancelledError
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.thread = threading.get_ident()
@@ -157,7 +160,7 @@ class TrioLoop:
 
         self.thread = threading.get_ident()
         self.token = trio.lowlevel.current_trio_token()
-        self.cancelled: type[BaseException] = trio.Cancelled
+        self.cancelled: type[BaseException] | tuple[type[BaseException], ...] = (trio.Cancelled, Interrupted)
         self._trio = trio
 
     def post(self, call: Callable[..., object], /, *args: Any) -> None:
@@ -177,26 +180,53 @@ class TrioLoop:
         return TrioWaiter(self._trio.Event())
 
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Cancellable:
-        whole: Any = self._trio.CancelScope()
-        rest: Any = self._trio.CancelScope()
-
-        def spare(error: BaseException | None) -> None:
-            if error is None and whole.cancel_called:
-                rest.shield = True  # as on asyncio, a cancellation reaches a task once, and its clean-up may wait
-
-        async def main() -> None:
-            with whole, rest:
-                await work
-
-        work = Drive(coroutine, copy_context(), None, None, spare)
-        self._trio.lowlevel.spawn_system_task(main)
-        return whole  # type: ignore[no-any-return]  # trio's class, which is not imported by name
+        return TrioTask(self._trio, coroutine)
 
     def cancellations(self) -> int:
         return int(self._trio.current_effective_deadline() == -math.inf)
 
     def absorb(self) -> None:
         """Nothing to do: trio's cancellations belong to scopes, not to tasks."""
+
+
+class Interrupted(BaseException):
+    """What a `TrioTask` that is cancelled raises."""
+
+
+class TrioTask:
+    """A system task of trio's that is cancelled as asyncio cancels: once a call.
+
+    Trio's own cancellation is raised at every wait until its scope is left, so that no clean-up could wait. Here the
+    scope only breaks off one wait: what is raised there is an exception that no scope takes for its own, and the task
+    is shielded from then on.
+    """
+
+    __slots__ = ("_cancelled", "_shielded", "_trio")
+
+    def __init__(self, trio: Any, coroutine: Coroutine[Any, Any, object]) -> None:
+        self._trio = trio
+        cancelled, shielded = self._cancelled, self._shielded = trio.CancelScope(), trio.CancelScope()
+        work = Drive(coroutine, copy_context(), None, None, self._raised)
+
+        async def main() -> None:
+            try:
+                with cancelled, shielded:
+                    await work
+            except* Interrupted:
+                pass  # nobody awaits it
+
+        trio.lowlevel.spawn_system_task(main)
+
+    def cancel(self) -> None:
+        self._shielded.shield = False
+        self._cancelled.cancel()
+
+    def _raised(self, error: BaseException) -> BaseException:
+        ours = self._cancelled.cancel_called and not self._shielded.shield  # and not that of a scope inside
+        if ours and isinstance(error, self._trio.Cancelled):
+            self._shielded.shield = True
+            return Interrupted()
+        return error
 
 
 class TrioWaiter:
@@ -270,8 +300,8 @@ class Drive:
 
     No event loop enters that Context, so worker threads can: each step of the coroutine runs in it, what the
     coroutine waits for goes to the loop, and a `Hop` goes to ``hopper`` while the Context is free.
-    ``error`` is raised where the coroutine stands instead of starting it; ``interrupted`` is told of an exception
-    from outside before it reaches the coroutine, and is called with None when the coroutine waits again after that.
+    ``error`` is raised where the coroutine stands instead of starting it; ``interrupted`` is given an exception from
+    outside and gives what the coroutine is to raise.
     """
 
     __slots__ = ("_error", "_hopper", "_interrupted", "context", "coroutine")
@@ -282,7 +312,7 @@ class Drive:
         context: Context,
         hopper: Hopper | None,
         error: BaseException | None = None,
-        interrupted: Callable[[BaseException | None], object] | None = None,
+        interrupted: Callable[[BaseException], BaseException] | None = None,
     ) -> None:
         self.coroutine = coroutine
         self.context = context
@@ -294,7 +324,6 @@ class Drive:
         run, send, throw = self.context.run, self.coroutine.send, self.coroutine.throw
         error, self._error = self._error, None
         value = None
-        told = False
         while True:
             try:
                 waiting = run(send, value) if error is None else run(throw, error)
@@ -302,25 +331,16 @@ class Drive:
                 return done.value
             finally:
                 error = value = None  # a raised error must not hold the frame that holds it
-            if told:
-                told = self._tell(None)
             try:
                 if type(waiting) is Hop:
                     value = yield from self._hopper.hop(waiting, self).__await__()  # type: ignore[union-attr]  # for a plan
                 else:
                     value = yield waiting
-                    if value is not None and (sent := getattr(value, "error", None)) is not None:
-                        told = self._tell(sent)  # trio throws nothing: it sends what the coroutine is to raise
-                        del sent
+                    if self._interrupted is not None and getattr(value, "error", None) is not None:
+                        error = self._interrupted(value.error)  # trio throws nothing: it sends what is to be raised
             except Left as left:
                 raise left.cancelled from None
             except BaseException as raised:
-                error = raised
-                told = self._tell(raised)
+                error = raised if self._interrupted is None else self._interrupted(raised)
             finally:
                 waiting = None  # as above: an error may be among the arguments of a hop
-
-    def _tell(self, error: BaseException | None) -> bool:
-        if self._interrupted is not None:
-            self._interrupted(error)
-        return error is not None

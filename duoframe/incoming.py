@@ -120,7 +120,7 @@ class Incoming:
         self._watch_turn: Any = None
         self._watcher: Cancellable | None = None
         self._room: Any = None
-        self._reading: Any = None
+        self._readings: list[Any] = []
 
     async def read(self) -> bytes:
         """The next chunk, ``b""`` at the end.
@@ -130,10 +130,15 @@ class Incoming:
         """
         import anyio
 
-        async with self._lock():
-            with anyio.CancelScope() as self._reading:
-                return await self.next()
-        raise ClientDisconnect(_LEFT)  # `close` ended the wait
+        if not self.gone or self._ahead is not None:
+            with anyio.CancelScope() as reading:
+                self._readings.append(reading)
+                try:
+                    async with self._lock():
+                        return await self.next()
+                finally:
+                    self._readings.remove(reading)
+        raise ClientDisconnect(_LEFT)  # perhaps `close` ended the wait
 
     async def next(self) -> bytes:
         """`read` for a caller that is alone."""
@@ -190,8 +195,8 @@ class Incoming:
     def close(self) -> None:
         """Let whoever still reads know that the exchange is over, as if the client had left."""
         self.gone = True
-        if self._reading is not None:
-            self._reading.cancel()
+        for reading in self._readings:
+            reading.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
 

@@ -254,9 +254,15 @@ class iterate(Iterator[T], Generic[T]):  # noqa: N801  # used as a function, as 
         item = self._relay.get()
         if isinstance(item, End):
             self._ended = True
+            if self._relay.closed and isinstance(item.error, CancelledOnLoopError | None):
+                raise Closed
             item.reraise()
             raise StopIteration
         return item  # type: ignore[no-any-return]  # a relay carries anything
+
+    def interrupt(self) -> None:
+        """From any thread, have this step or the next raise `Closed` once the iterable has cleaned up."""
+        self._relay.stop()
 
     def close(self) -> None:
         """Stop the task and wait until the iterable has been closed. Raises what its clean-up raises."""

@@ -183,7 +183,7 @@ class Threads:
         try:
             job = Job(call, *args)
             self._jobs.put(job)
-            await self.settle(job, leave=False)
+            await self.settle(job, float("inf"))
         finally:
             self.release()
 
@@ -200,22 +200,20 @@ class Threads:
         except GeneratorExit:
             raise
         except BaseException:
-            await self.settle(job, leave)
+            await self.settle(job, LEAVE_AFTER if leave else float("inf"))
             raise
         return job.outcome()
 
-    async def settle(self, job: Job, leave: bool) -> None:
-        """Wait for the end of a job that nobody wants any more; with ``leave`` `LEAVE_AFTER` seconds at most."""
+    async def settle(self, job: Job, within: float) -> None:
+        """Wait for the end of a job that nobody wants any more, ``within`` seconds at most."""
         import anyio
 
-        cancelled = anyio.get_cancelled_exc_class()
-        until = anyio.current_time() + LEAVE_AFTER if leave else float("inf")
-        with anyio.CancelScope(shield=True, deadline=until) as scope:
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + within) as scope:
             while not (job.finished or scope.cancel_called):
                 job.waiter = self.loop.waiter()
                 try:
                     await job.waiter
-                except cancelled:
+                except self.loop.cancelled:
                     pass  # the time is up, or somebody cancels what is cancelled already
         if not job.finished:
             job.left = True

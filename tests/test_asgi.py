@@ -968,6 +968,64 @@ def test_a_server_that_says_nonsense_while_its_client_is_watched_changes_nothing
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
+@pytest.mark.parametrize("stands", ["at its yield", "in a wait"])
+@pytest.mark.parametrize("ended", ["by receive", "by send", "by the server"])
+@pytest.mark.parametrize("first", ["at once", "after a wait", "after a lock"])
+def test_the_clean_up_of_a_stream_may_wait_and_read_what_the_client_sent(
+    app: App, backend: str, kind: str, stands: str, ended: str, first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A-13, A-19, A-32: it learns that the client has left, wherever the stream stood and whoever ended it."""
+    if stands == "in a wait" and ended == "by send":
+        return  # who waits sends nothing
+    told: list[object] = []
+
+    async def body(request: Request) -> AsyncIterator[bytes]:
+        try:
+            for chunk in range(sys.maxsize):
+                if chunk == 3 and stands == "in a wait":
+                    await anyio.sleep_forever()
+                yield b"x"
+        finally:
+            try:
+                if first == "after a wait":
+                    await anyio.sleep(0.01)
+                elif first == "after a lock":
+                    async with anyio.Lock():
+                        pass
+                told.extend([received async for received in request.stream])
+            except BaseException as error:
+                told.append(type(error))
+                raise
+
+    if kind == "async def":
+        app.post("/", stream=True)(body)
+    else:
+
+        @app.post("/", stream=True)
+        def plain(request: Request) -> Any:
+            return body(request)
+
+    async def main() -> None:
+        line = Line(leave_after=None if ended == "by the server" else 3, fails=OSError("gone"))
+        receive = silence if ended == "by send" else line.receive
+        async with anyio.create_task_group() as group:
+
+            async def run() -> None:
+                await app(scope_of(method="POST", headers=[(b"content-length", b"30")]), receive, line.send)
+
+            group.start_soon(run)
+            if ended == "by the server":
+                await happens(lambda: len(line.chunks) >= 3, "nothing was sent")
+                group.cancel_scope.cancel()
+        await happens(lambda: told, "it was not cleaned up")
+        await settled(app)
+
+    on_loop(backend, main)
+    assert told == [ClientDisconnect]
+    assert errors(caplog) == []
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_body_may_be_read_while_the_answer_is_sent(app: App, backend: str, kind: str) -> None:
     """W-34 behind this door: what the watch for the disconnect takes ahead is not lost, and order is kept."""
     if kind == "def":

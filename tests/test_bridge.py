@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from duoframe import App
-from duoframe.bridge import Drive, Hop, Left, Stepped, adopt_loop, at_end, running_loop, step
+from duoframe.bridge import Drive, Hop, Left, Loop, Stepped, adopt_loop, at_end, running_loop, step
 from duoframe.testing import Client
 from tests.conftest import Ask, MakeApp
 
@@ -239,19 +239,19 @@ def test_a_loop_takes_calls_from_any_thread_until_it_has_ended(backend: str) -> 
 def test_a_spawned_task_is_kept_until_its_end_and_can_be_cancelled(backend: str) -> None:
     ended = []
 
-    async def work(name: str, event: anyio.Event | None) -> None:
+    async def work(loop: Loop, name: str, event: anyio.Event | None) -> None:
         try:
             await anyio.sleep_forever() if event is None else await event.wait()
             ended.append(name)
-        except anyio.get_cancelled_exc_class():
+        except loop.cancelled:
             ended.append(f"{name} cancelled")
             raise
 
     async def main() -> None:
         loop = adopt_loop(running_loop())
         event = anyio.Event()
-        loop.spawn(work("one", event))
-        two = loop.spawn(work("two", None))
+        loop.spawn(work(loop, "one", event))
+        two = loop.spawn(work(loop, "two", None))
         await anyio.wait_all_tasks_blocked()
         gc.collect()
         event.set()
