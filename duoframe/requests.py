@@ -198,6 +198,16 @@ class Request:
 
         return best_media_type(self.headers.get("accept"), media_types)
 
+    def accepts_language(self, *languages: str) -> str | None:
+        """The one of ``languages`` that the client likes best: ``request.accepts_language("en", "de-CH")``.
+
+        Of equals the first; ``None`` where none fits (RFC 9110 §12.5.4, RFC 4647 §3.3.1): take a default then. The
+        field for ``Vary`` is Accept-Language.
+        """
+        from duoframe.negotiation import best_language
+
+        return best_language(self.headers.get("accept-language"), languages)
+
     @property
     def preconditions(self) -> Preconditions:
         """If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since and If-Range (RFC 9110 §13.1)."""

@@ -211,6 +211,17 @@ def test_a_handler_answers_what_the_client_likes_best(
     assert ask(app, "GET", b"/", headers).body == best.encode()
 
 
+@pytest.mark.parametrize(
+    ("field", "best"), [(b"de-CH, en;q=0.5", "de-CH"), (b"de", "de-CH"), (b"fr", "none"), (b"", "en")]
+)
+def test_a_handler_speaks_the_language_that_the_client_likes_best(
+    ask: Ask, app: App, field: bytes, best: str, colour: Any
+) -> None:
+    """H-13."""
+    app.get("/")(colour(lambda request: request.accepts_language("en", "de-CH") or "none"))
+    assert ask(app, "GET", b"/", [(b"accept-language", field)]).body == best.encode()
+
+
 def test_accept_fields_that_came_apart_are_one(ask: Ask, app: App) -> None:
     """H-13: RFC 9110 §5.3."""
     app.get("/")(lambda request: request.accepts("application/json", "text/html"))

@@ -13,7 +13,9 @@ from wsgiref.types import WSGIApplication
 
 from duoframe import (
     App,
+    CacheControl,
     Converter,
+    ETag,
     HTMLResponse,
     HTTPException,
     JSONResponse,
@@ -27,6 +29,7 @@ from duoframe import (
     UploadFile,
     abort,
     inline,
+    is_safe_redirect,
     redirect,
     request,
     url_for,
@@ -200,6 +203,23 @@ HTMLResponse("x")
 PlainTextResponse(b"x")
 RedirectResponse(request.url)
 assert_type(redirect("/login"), RedirectResponse)
+assert_type(is_safe_redirect(request.query.get("next"), ["www.example.org"]), bool)
+
+response = Response("x")
+response.etag = "v1"
+response.etag = ETag("v1", weak=True)
+assert_type(Response().etag, ETag | None)
+response.etag = 1  # type: ignore[assignment]
+response.last_modified = datetime(2026, 1, 2)
+response.last_modified = 0.5
+assert_type(Response().last_modified, datetime | None)
+response.cache_control = CacheControl(max_age=60, no_cache=("set-cookie",))
+response.cache_control = response.cache_control.replace(public=True)
+assert_type(response.cache_control.max_age, int | None)
+CacheControl(60)  # type: ignore[call-arg]
+CacheControl(max_age="60")  # type: ignore[arg-type]
+assert_type(request.accepts("text/html"), str | None)
+request.check_preconditions("v1", datetime(2026, 1, 2), exists=False)
 Response(5)  # type: ignore[arg-type]
 Response("x", "200")  # type: ignore[arg-type]
 Response("x", headers=5)  # type: ignore[arg-type]
