@@ -93,8 +93,9 @@ class CacheControl:
 def _read(attribute: str, argument: str | None) -> int | bool | tuple[str, ...] | None:
     """The value of a directive that is known; ``None`` where its argument does not fit."""
     if attribute in _TIMES:
-        fits = argument is not None and re.fullmatch("[0-9]+", argument) is not None
-        return min(int((argument or "").lstrip("0")[:11] or "0"), _LONGEST) if fits else None
+        if argument is None or re.fullmatch("[0-9]+", argument) is None:
+            return None
+        return min(int(argument.lstrip("0")[:11] or "0"), _LONGEST)
     if attribute in _LISTS and argument:
         names = tuple(name for part in argument.split(",") if (name := part.strip(" \t")))
         return (names or True) if all(re.fullmatch(TOKEN, name) for name in names) else None
