@@ -5,7 +5,9 @@ Knows the CGI variables and what servers make of them; must not know plans or an
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -17,6 +19,9 @@ from duoframe.types import Environ
 
 READ_SIZE = 65536
 """Bytes asked of ``wsgi.input`` at a time, and the most of an ignored body that is read away."""
+
+DRAIN_SECONDS = 1.0
+"""How long an ignored body is read away at most, where the server gives its connection."""
 
 DECHUNKING = ("gunicorn/", "waitress", "granian")
 """How the names begin of servers whose ``wsgi.input`` ends where a chunked body ends without their saying so."""
@@ -68,6 +73,7 @@ class Input:
         self._received = 0
         self._ended = length == 0
         self._awaited = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        self._connection = _connection(environ)
         self._turn = threading.Lock()  # threads that read at the same time take turns
 
     def read(self, size: int = READ_SIZE) -> bytes:
@@ -96,16 +102,30 @@ class Input:
             return chunk
 
     def drain(self) -> None:
-        """Read away what an answer left unread, `READ_SIZE` bytes at most."""
+        """Read away what an answer left unread: `READ_SIZE` bytes at most, and for `DRAIN_SECONDS`.
+
+        A client that then sends nothing is waited for that long only where the server gives its connection.
+        """
         if self._awaited and not self._received:
             return  # a client that has its answer instead of the word to go on sends nothing (RFC 9110 §10.1.1)
         self._limit = None
-        left = READ_SIZE
+        connection = self._connection
+        before = None if connection is None else connection.gettimeout()
         try:
-            while left and (chunk := self.read(left)):
-                left -= len(chunk)
-        except ClientDisconnect:
+            if connection is not None:
+                connection.settimeout(DRAIN_SECONDS)
+            self._read_away(time.monotonic() + DRAIN_SECONDS)
+        except (ClientDisconnect, OSError):
             pass
+        finally:
+            if connection is not None:
+                with contextlib.suppress(OSError):
+                    connection.settimeout(before)
+
+    def _read_away(self, until: float) -> None:
+        left = READ_SIZE
+        while left and time.monotonic() < until and (chunk := self.read(min(left, _DRAINED_AT_ONCE))):
+            left -= len(chunk)
 
     def _require_within_limit(self) -> None:
         if self._limit is not None and self._size > self._limit:
@@ -148,13 +168,14 @@ class EnvironSource:
 
 
 SOURCE = EnvironSource()
+_DRAINED_AT_ONCE = 4096
 
 
 def _client_left(environ: Environ) -> bool:
     asked = environ.get("waitress.client_disconnected")
     if asked is not None:
         return bool(asked())
-    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    connection = _connection(environ)
     if connection is None:
         return False
     import select
@@ -167,6 +188,11 @@ def _client_left(environ: Environ) -> bool:
         return bool(poll.poll(0))
     except (OSError, ValueError):
         return True  # closed on our side already
+
+
+def _connection(environ: Environ) -> Any:
+    """The socket of the client, where the server gives it."""
+    return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
 
 
 def _raw_path(environ: Environ) -> bytes:

@@ -1022,7 +1022,7 @@ def refusing(app: App) -> None:
 def test_a_body_that_nobody_read_is_read_away_to_a_limit_when_the_answer_is_closed(
     app: App, colour: Any, refused: bool, size: int, drained: int, terminated: bool
 ) -> None:
-    """W-33"""
+    """W-33, R60, R67"""
     refusing(app)
     app.post("/", stream=True)(colour(lambda: "ignored"))
     source = io.BytesIO(b"x" * size)
@@ -1066,6 +1066,43 @@ def test_a_body_that_breaks_off_while_it_is_read_away_is_no_fault(app: App, capl
     for source in (OnlyRead(b"ab"), OnlyRead(b"ab", ConnectionResetError())):
         assert Called(app, method="POST", body=source, CONTENT_LENGTH="5").read() == b"x"
     assert caplog.records == []
+
+
+def test_a_client_that_sends_no_more_is_waited_for_a_moment_only(
+    app: App, colour: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R60, R67: where the server gives its connection, whose time-out is then again what it was."""
+    monkeypatch.setattr("duoframe.environ.DRAIN_SECONDS", 0.01)
+    app.post("/", stream=True)(colour(lambda: "ignored"))
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb", buffering=0) as source:
+        ours.settimeout(DEADLINE)
+        theirs.sendall(b"x" * 10)
+        given: dict[str, Any] = {"gunicorn__socket": ours}
+        assert Called(app, method="POST", body=source, CONTENT_LENGTH="11", **given).read() == b"ignored"
+        assert ours.gettimeout() == DEADLINE
+    assert caplog.records == []
+
+
+def test_a_connection_that_is_closed_has_nothing_to_be_read_away(app: App, colour: Any) -> None:
+    """R67"""
+    app.post("/", stream=True)(colour(lambda: "ignored"))
+    ours, theirs = socket.socketpair()
+    ours.close()
+    theirs.close()
+    given: dict[str, Any] = {"gunicorn__socket": ours}
+    source = OnlyRead(b"x" * 11)
+    assert Called(app, method="POST", body=source, CONTENT_LENGTH="11", **given).read() == b"ignored"
+    assert source.asked == []
+
+
+def test_a_body_is_read_away_for_so_long_only(app: App, colour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R60, R67"""
+    monkeypatch.setattr("duoframe.environ.DRAIN_SECONDS", 0)
+    app.post("/", stream=True)(colour(lambda: "ignored"))
+    source = OnlyRead(b"x" * 11)
+    assert Called(app, method="POST", body=source, CONTENT_LENGTH="11").read() == b"ignored"
+    assert source.asked == []
 
 
 def test_a_client_that_waits_for_100_continue_is_not_waited_for(app: App) -> None:

@@ -176,7 +176,7 @@ def test_a_chunked_body_is_read_or_refused(server: Server, path: str) -> None:
     [("/ignored", 1_000, 200), ("/ignored", 60_000, 200), ("/ignored", 1_000_000, 200), ("/size", 1_000_000, 413)],
 )
 def test_an_unread_body_does_not_corrupt_the_next_request(server: Server, path: str, size: int, status: int) -> None:
-    """W-33: the second request gets its own answer, or the connection is closed before it."""
+    """W-33, R67: the second request gets its own answer, or the connection is closed before it."""
     body = b"GET /hello/body HTTP/1.1\r\n\r\n".ljust(size, b"x")
     with Connection(server.port) as connection:
         first = connection.send(request("POST", path, body, keep=True)).answer("POST")
