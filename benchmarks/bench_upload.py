@@ -5,8 +5,8 @@ route, `def` and `async def`, one client sends 1 GiB: raw to ``request.stream``,
 ``request.stream.parts()`` and to ``request.files``, whose limits are raised. Before each, 16 MiB go to the same route
 four times to warm it. Printed, of two rounds: MiB per second at best; by how much the process grew at most (VmHWM over
 what it had when warmed, MiB); and the longest time that the event loop was late for a timer of 5 ms in the better
-round (the portal's under gunicorn), in ms. Client and server share the cores of the machine: what else runs there
-makes the loop late too, and only adds.
+round (the portal's under gunicorn), in ms. Client and server share the cores of the machine, and what else runs there makes
+the loop late too: beside it stands how late an idle process was meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import platform
 import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -100,6 +101,21 @@ async def files_later(request: Request) -> int:
     return total
 
 
+IDLE = """
+import select, sys, time
+late = 0.0
+while True:
+    due = time.perf_counter() + %r
+    if not select.select([sys.stdin], [], [], %r)[0]:
+        late = max(late, time.perf_counter() - due)
+    elif sys.stdin.readline():
+        print(late, flush=True)
+        late = 0.0
+    else:
+        break
+""" % (TICK, TICK)
+"""A process that does nothing but look at its own lateness."""
+
 HEAD = b'--frontier\r\nContent-Disposition: form-data; name="up"; filename="up"\r\n\r\n'
 TAIL = b"\r\n--frontier--\r\n"
 ROUTES = [f"{colour}/{kind}" for kind in ("stream", "parts", "files") for colour in ("", "/async")]
@@ -170,13 +186,22 @@ def serving(name: str) -> Iterator[int]:
                 server.wait()
 
 
-def measured(port: int, path: str) -> tuple[float, float, float]:
-    """One upload: MiB per second, growth in MiB, lateness in ms."""
+def lateness_of(idle: subprocess.Popen[str]) -> float:
+    """How late the idle process was since it was last asked, in seconds."""
+    if idle.stdin is None or idle.stdout is None:
+        raise RuntimeError("the idle process has no pipes")
+    print(file=idle.stdin, flush=True)
+    return float(idle.stdout.readline())
+
+
+def measured(port: int, path: str, idle: subprocess.Popen[str]) -> tuple[float, float, float, float]:
+    """One upload: MiB per second, growth in MiB, lateness of the server's loop and of the idle process in ms."""
     for _ in range(THREADS):  # each of gunicorn's threads has memory of its own
         ask(port, "POST", path, WARM)
     process = int(ask(port, "GET", "/late").strip(b"[]").split(b",")[0])
     warmed = memory(process, "VmRSS")
     Path(f"/proc/{process}/clear_refs").write_text("5")  # VmHWM begins anew
+    lateness_of(idle)
     started = time.perf_counter()
     taken = int(ask(port, "POST", path, SIZE))
     seconds = time.perf_counter() - started
@@ -184,19 +209,23 @@ def measured(port: int, path: str) -> tuple[float, float, float]:
         raise RuntimeError(f"{path} took {taken} bytes of {SIZE}")
     grown = memory(process, "VmHWM") - warmed
     lateness = float(ask(port, "GET", "/late").strip(b"[]").split(b",")[1])
-    return SIZE / MIB / seconds, grown / MIB, lateness * 1e3
+    return SIZE / MIB / seconds, grown / MIB, lateness * 1e3, lateness_of(idle) * 1e3
 
 
 def main() -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in ("duoframe", "multipart", "gunicorn", "uvicorn"))
     print(f"Python {platform.python_version()}, {packages}, {os.cpu_count()} cores, {SIZE // MIB} MiB an upload")
-    print(f"\n{'':34}{'MiB/s':>8}{'grew, MiB':>12}{'late, ms':>11}")
-    for name in COMMANDS:
-        with serving(name) as port:
-            for path in ROUTES:
-                rounds = [measured(port, path) for _ in range(ROUNDS)]
-                speed, grown, lateness = zip(*rounds, strict=True)
-                print(f"{name + ' ' + path:34}{max(speed):8.0f}{max(grown):12.1f}{min(lateness):11.1f}")
+    print(f"\n{'':34}{'MiB/s':>8}{'grew, MiB':>12}{'late, ms':>11}{'idle, ms':>11}")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", IDLE], **pipes) as idle:
+        for name in COMMANDS:
+            with serving(name) as port:
+                for path in ROUTES:
+                    rounds = [measured(port, path, idle) for _ in range(ROUNDS)]
+                    speed, grown, late, other = zip(*rounds, strict=True)
+                    print(
+                        f"{name + ' ' + path:34}{max(speed):8.0f}{max(grown):12.1f}{min(late):11.1f}{min(other):11.1f}"
+                    )
 
 
 if __name__ == "__main__":
