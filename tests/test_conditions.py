@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from duoframe import App, CacheControl, ETag, HTMLResponse, Request, Response, StreamingResponse
+from duoframe import App, CacheControl, ETag, FileResponse, HTMLResponse, Request, Response, StreamingResponse
 from duoframe.conditions import ETagList, Preconditions, http_date, parse_date, whole_second
 from tests.conftest import Ask
 from tests.linear import assert_linear
@@ -646,3 +647,58 @@ def test_what_middleware_answers_is_judged_too(ask: Ask, app: App, colour: Any) 
         assert ask(app, "GET", target, sent(if_none_match='"a"')).status == 304
         assert ask(app, "GET", target, sent(if_none_match='"x"')).status == 200
         assert ask(app, "GET", target, sent(if_match='"x"')).status == 412
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"range": "bytes=0-0"}, 206),
+        # The conditions come first.
+        ({"range": "bytes=0-0", "if_match": '"a"'}, 206),
+        ({"range": "bytes=0-0", "if_match": '"x"'}, 412),
+        ({"range": "bytes=0-0", "if_unmodified_since": NOW}, 206),
+        ({"range": "bytes=0-0", "if_unmodified_since": BEFORE}, 412),
+        ({"range": "bytes=0-0", "if_none_match": '"a"'}, 304),
+        ({"range": "bytes=0-0", "if_none_match": '"x"'}, 206),
+        ({"range": "bytes=0-0", "if_modified_since": NOW}, 304),
+        ({"range": "bytes=0-0", "if_modified_since": BEFORE}, 206),
+        ({"range": "bytes=4-", "if_none_match": '"a"'}, 304),
+        ({"range": "bytes=4-", "if_match": '"x"'}, 412),
+        # Then If-Range.
+        ({"range": "bytes=0-0", "if_range": '"a"'}, 206),
+        ({"range": "bytes=0-0", "if_range": NOW}, 206),
+        ({"range": "bytes=0-0", "if_range": 'W/"a"'}, 200),
+        ({"range": "bytes=0-0", "if_range": '"x"'}, 200),
+        ({"range": "bytes=0-0", "if_range": BEFORE}, 200),
+        ({"range": "bytes=0-0", "if_range": AFTER}, 200),
+        ({"range": "bytes=0-0", "if_range": "garbage"}, 200),
+        ({"range": "bytes=0-0", "if_range": '"x"', "if_none_match": '"a"'}, 304),
+        ({"range": "bytes=4-", "if_range": '"x"'}, 200),
+        ({"range": "bytes=4-", "if_range": '"a"'}, 416),
+        ({"if_range": '"a"'}, 200),
+        # Then the range itself.
+        ({"range": "bytes=4-"}, 416),
+        ({"range": "bytes=-0"}, 416),
+        ({"range": "items=0-0"}, 200),
+        ({"range": "bytes=2-1"}, 200),
+        ({"range": "bytes=0-,0-"}, 200),
+    ],
+)
+def test_a_range_is_looked_at_behind_every_condition(
+    ask: Ask, app: App, tmp_path: Path, fields: dict[str, str], status: int, colour: Any
+) -> None:
+    """H-24, H-29, H-30, H-31, H-32, H-35, R64: a file of four bytes with the tag "a", modified at `EXAMPLE`."""
+    file = tmp_path / "file.txt"
+    file.write_bytes(b"four")
+
+    def read() -> Response:
+        response = FileResponse(file)
+        response.etag, response.last_modified = "a", EXAMPLE
+        return response
+
+    app.get("/")(colour(read))
+    answer = ask(app, "GET", b"/", sent(**fields))
+    assert (answer.status, answer.error) == (status, None)
+    assert answer.body == {200: b"four", 206: b"f", 304: b""}.get(status, answer.body)
+    without_range = {name: value for name, value in fields.items() if "range" not in name}
+    assert ask(app, "HEAD", b"/", sent(**fields)).status == ask(app, "GET", b"/", sent(**without_range)).status
