@@ -5,8 +5,8 @@ route, `def` and `async def`, one client sends 1 GiB: raw to ``request.stream``,
 ``request.stream.parts()`` and to ``request.files``, whose limits are raised. Before each, 16 MiB go to the same route
 four times to warm it. Printed, of two rounds: MiB per second at best; by how much the process grew at most (VmHWM over
 what it had when warmed, MiB); and the longest time that the event loop was late for a timer of 5 ms in the better
-round (the portal's under gunicorn), in ms. Client and server share the cores of the machine, and what else runs there makes
-the loop late too: beside it stands how late an idle process was meanwhile.
+round (the portal's under gunicorn), in ms. Client and server share the cores of the machine, and what else runs there
+makes the loop late too: beside it stands how late an idle process was meanwhile.
 """
 
 from __future__ import annotations
@@ -101,19 +101,19 @@ async def files_later(request: Request) -> int:
     return total
 
 
-IDLE = """
+IDLE = f"""
 import select, sys, time
 late = 0.0
 while True:
-    due = time.perf_counter() + %r
-    if not select.select([sys.stdin], [], [], %r)[0]:
+    due = time.perf_counter() + {TICK}
+    if not select.select([sys.stdin], [], [], {TICK})[0]:
         late = max(late, time.perf_counter() - due)
     elif sys.stdin.readline():
         print(late, flush=True)
         late = 0.0
     else:
         break
-""" % (TICK, TICK)
+"""
 """A process that does nothing but look at its own lateness."""
 
 HEAD = b'--frontier\r\nContent-Disposition: form-data; name="up"; filename="up"\r\n\r\n'
