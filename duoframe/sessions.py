@@ -10,7 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 MAX_DEPTH = 64
 """Lists and objects within each other that a session may hold."""
@@ -107,7 +107,7 @@ class Session(MutableMapping[str, Any]):
     @property
     def modified(self) -> bool:
         """Whether anything differs from what was kept. Raises as setting does, for a value inside a list or `dict`."""
-        return self._encoded() != self._before or self._permanent is not self._looked_at().permanent
+        return self._encoded() != self._before or self._permanent != self._looked_at().permanent
 
     @property
     def _due(self) -> bool:
@@ -116,8 +116,11 @@ class Session(MutableMapping[str, Any]):
 
     @property
     def _gone(self) -> bool:
-        """Whether what the client has of it is to be deleted."""
-        return not self._values() and (self.modified or self.error is not None)
+        """Whether what the client has of it is to be deleted.
+
+        A cookie that was not taken stays unless somebody asks: another answer may have replaced it meanwhile.
+        """
+        return not self._values() and (self.modified or self._again)
 
     def _looked_at(self) -> Kept:
         self.accessed = True
@@ -156,6 +159,7 @@ class StoreUnavailable(Exception):
     """A `Store` could not be asked: it is down, too slow, or full."""
 
 
+@runtime_checkable
 class Store(Protocol):
     """Keeps sessions on the server, by keys that tell nothing of the identifiers in cookies.
 

@@ -38,7 +38,7 @@ class Signer:
             raise ConfigurationError(
                 "signed cookies need itsdangerous: install the extra, pip install 'duoframe[sessions]'"
             ) from error
-        secrets = _checked([secret] if isinstance(secret, str | bytes) else list(secret))
+        secrets = _checked(list(secret) if isinstance(secret, list | tuple) else [secret])
         # itsdangerous signs with the last of its keys.
         self._signer = Signer(secrets[::-1], salt=purpose, key_derivation="hmac", digest_method=hashlib.sha256)
 
@@ -66,11 +66,12 @@ class Signer:
 _TOKEN = re.compile(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{43}")  # base64 itself reads over whatever else there is
 
 
-def _checked(secrets: list[Secret]) -> list[bytes]:
+def _checked(secrets: list[object]) -> list[bytes]:
     encoded = [secret.encode() if isinstance(secret, str) else secret for secret in secrets]
-    if not encoded or any(not isinstance(secret, bytes) or len(secret) < MIN_SECRET for secret in encoded):
+    usable = [secret for secret in encoded if isinstance(secret, bytes) and len(secret) >= MIN_SECRET]
+    if not usable or len(usable) < len(encoded):
         raise ConfigurationError(
             f"expected one secret or more, each of at least {MIN_SECRET} bytes that nobody can guess"
             " (secrets.token_hex() makes one)"
         )
-    return encoded
+    return usable

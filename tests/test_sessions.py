@@ -195,9 +195,10 @@ def test_a_change_is_noticed_however_deep(change: Callable[[Session], object], m
     [
         (Kept({}, True), lambda kept: None, False, False),
         (Kept({}, True), lambda kept: kept.update(a=1), True, False),
-        (Kept({}, True), lambda kept: kept.refresh(), False, False),
+        (Kept({}, True), lambda kept: kept.refresh(), False, True),
         (Kept({}, True), lambda kept: setattr(kept, "permanent", False), False, True),
-        (Kept({}, True, error="expired"), lambda kept: None, False, True),
+        (Kept({}, True, error="expired"), lambda kept: None, False, False),
+        (Kept({}, True, error="expired"), lambda kept: kept.clear(), False, True),
         (Kept({}, True, error="expired"), lambda kept: kept.update(a=1), True, False),
         (Kept({"a": 1}, True), lambda kept: None, False, False),
         (Kept({"a": 1}, True, aged=True), lambda kept: None, True, False),

@@ -45,7 +45,9 @@ def test_a_value_signed_for_one_purpose_is_none_for_another() -> None:
                     Signer(NEW, read).unsign(token)
 
 
-@pytest.mark.parametrize("secret", ["", b"", [], "x" * 15, b"x" * 15, [NEW, ""], [NEW, "short"], [None], "\u20ac" * 5])
+@pytest.mark.parametrize(
+    "secret", ["", b"", [], "x" * 15, b"x" * 15, [NEW, ""], [NEW, "short"], [None], None, 5, {NEW}, "\u20ac" * 5]
+)
 def test_a_secret_that_could_be_guessed_is_refused(secret: Any) -> None:
     """R34."""
     with pytest.raises(ConfigurationError, match="at least 16 bytes"):

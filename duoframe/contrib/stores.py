@@ -146,7 +146,9 @@ class SQLiteStore:
         with _opening:
             if os.getpid() not in self._opened:
                 self._create()
-                connection = sqlite3.connect(self._path, self._timeout, isolation_level=None, check_same_thread=False)
+                connection = sqlite3.connect(
+                    self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+                )
                 try:
                     _prepare(connection)
                 except BaseException:

@@ -71,7 +71,7 @@ class _Sessions:
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"sessions: {error}") from error
         self._max_age = max_age
-        self._permanent = permanent
+        self._permanent = bool(permanent)
         self._name = name
         self._path = path
         self._domain = domain
@@ -168,15 +168,17 @@ class ServerSessions(_Sessions):
         self, store: Store, *, required: bool = True, check_conflicts: bool = False, **options: Unpack[Options]
     ) -> None:
         super().__init__(**options)
+        if isinstance(store, type) or not isinstance(store, Store):
+            raise ConfigurationError(f"ServerSessions: expected a store, as in duoframe.contrib.stores, got {store!r}")
         self._store = store
         self._required = required
         self._check_conflicts = check_conflicts
-        self._unasked = not store.shared
+        self._ask_processes = not store.shared
 
     def __call__(self, request: Request) -> Generator[None, Response, None]:
         """Run around one request."""
-        if self._unasked:
-            self._unasked = False
+        if self._ask_processes:
+            self._ask_processes = False
             if request.facts.multiprocess:
                 name = type(self._store).__name__
                 logger.warning("%s keeps sessions in one process, and the server runs several; take another", name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import os
 import pickle
 import sqlite3
 import stat
@@ -32,6 +31,8 @@ from tests.conftest import Ask, MakeApp
 from tests.contrib.conftest import RedisServer
 
 Paint = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
@@ -126,19 +127,31 @@ def test_a_copy_works_too(store: Any) -> None:
         assert made.shared is store.shared
 
 
+FORK = """
+import os, pickle, sys
+from duoframe.contrib import stores
+
+store = pickle.loads(bytes.fromhex(sys.argv[1]))
+store.create("a", b"parent", 60)
+stores._lock.acquire()
+stores._opening.acquire()
+child = os.fork()
+if child == 0:
+    os._exit(0 if store.load("a") == b"parent" and store.replace("a", b"child", 60) else 1)
+stores._lock.release()
+stores._opening.release()
+assert os.waitpid(child, 0)[1] == 0
+print(store.load("a").decode(), store.replace("a", b"again", 60))
+getattr(store, "close", bool)()
+"""
+
+
 def test_a_store_that_was_used_survives_a_fork(store: Store) -> None:
-    """In a child of a threaded process, so without anything that a fork forbids."""
-    store.create("a", b"parent", 60)
-    stores._lock.acquire()
-    pid = os.fork()
-    if pid == 0:  # pragma: no cover - in another process
-        try:
-            os._exit(0 if store.load("a") == b"parent" and store.replace("a", b"child", 60) else 1)
-        finally:
-            os._exit(2)
-    stores._lock.release()
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert store.load("a") == (b"child" if store.shared else b"parent")
+    """So does one whose locks another thread holds at that moment."""
+    script = [sys.executable, "-c", FORK, pickle.dumps(store).hex()]
+    done = subprocess.run(script, capture_output=True, timeout=30, check=False, cwd=ROOT)
+    said = done.stdout.decode().strip(), done.stderr.decode()
+    assert said == ("child True" if store.shared else "parent True", "")
 
 
 def test_a_lock_that_was_held_during_a_fork_is_forgotten() -> None:
@@ -226,7 +239,7 @@ store.close()
 def test_a_file_is_made_by_however_many_processes(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     arguments = [[sys.executable, "-c", KEEP, str(path), name] for name in "abcd"]
-    processes = [subprocess.Popen(each, stdin=subprocess.PIPE, cwd=Path(__file__).parents[2]) for each in arguments]
+    processes = [subprocess.Popen(each, stdin=subprocess.PIPE, cwd=ROOT) for each in arguments]
     for process in processes:
         assert process.stdin
         process.stdin.write(b"go\n")
