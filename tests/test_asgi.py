@@ -925,6 +925,38 @@ def test_a_handler_may_ask_whether_its_client_has_left(app: App, backend: str, p
     on_loop(backend, main)
 
 
+@pytest.mark.parametrize("colour", ["def", "async def"])
+@pytest.mark.parametrize("events", [[], [part(b"abc")]], ids=["no body", "an unread body"])
+def test_a_stream_may_ask_whether_its_client_has_left(
+    app: App, backend: str, colour: str, events: list[Message]
+) -> None:
+    """A-19: who asks and what watches a stream by itself share one client."""
+    seen: list[bool] = []
+
+    @app.post("/def", stream=True)
+    def plain(request: Request) -> Iterator[bytes]:
+        while True:
+            seen.append(request.is_disconnected)
+            yield b"x"
+
+    @app.post("/async def", stream=True)
+    async def awaited(request: Request) -> AsyncIterator[bytes]:
+        while True:
+            seen.append(request.is_disconnected)
+            yield b"x"
+
+    async def main() -> None:
+        line = Line(*events, leave_after=3)
+        fields = [(b"content-length", b"3")] if events else []
+        with anyio.fail_after(PROMPT):
+            await checked_asgi(app)(scope_of("/" + colour, "POST", fields), line.receive, line.send)
+        assert seen[:2] == [False, False]
+        assert not line.complete
+        await settled(app)
+
+    on_loop(backend, main)
+
+
 def test_a_watch_that_comes_after_the_end_watches_nothing(app: App, backend: str) -> None:
     """An `@inline` handler asks, and its call is over before the loop comes to it."""
     seen: list[bool] = []

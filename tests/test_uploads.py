@@ -326,6 +326,51 @@ def test_no_file_is_left_of_a_request_that_was_cancelled(
     assert answer.status_code == 503
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_no_file_is_left_of_a_call_that_its_server_cancels(make_app: MakeApp, disk: Disk, backend: str) -> None:
+    """R55, R56: in the handler, and while the body is still coming."""
+    app = make_app(limits=ON_DISK)
+    running: list[anyio.Event] = []
+
+    @app.post("/")
+    async def handler(request: Request) -> None:
+        running[-1].set()
+        await anyio.sleep_forever()
+
+    async def cancelled(*chunks: bytes, more: bool) -> None:
+        running.append(anyio.Event())
+        left = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+        left[-1]["more_body"] = more
+        headers = [*FORM, (b"transfer-encoding", b"chunked")]
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+
+        async def receive() -> Any:
+            if not left:
+                running[-1].set()
+                await anyio.sleep_forever()
+            return left.pop(0)
+
+        async def send(message: Any) -> None:
+            raise AssertionError
+
+        async def run() -> None:
+            await app.asgi(scope, receive, send)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await running[-1].wait()
+            group.cancel_scope.cancel()
+
+    async def main() -> None:
+        loop = threading.get_ident()
+        await cancelled(form(file("a", CONTENT)), more=False)
+        await cancelled(file("a", CONTENT), b"x", more=True)
+        assert (disk.opened, disk.closed) == (2, 2)
+        assert loop not in disk.threads
+
+    anyio.run(main, backend=backend)
+
+
 def test_without_a_thread_to_close_it_a_file_is_closed_all_the_same(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
