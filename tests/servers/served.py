@@ -174,6 +174,39 @@ async def upload_later(request: Request) -> dict[str, int]:
     return {"size": total}
 
 
+@app.post("/form/files")
+def files(request: Request) -> dict[str, Any]:
+    return {"form": request.form.multi_items(), "sizes": [len(file.read()) for file in request.files.getlist("up")]}
+
+
+@app.post("/async/form/files")
+async def files_later(request: Request) -> dict[str, Any]:
+    sizes = [len(await file.read()) for file in request.files.getlist("up")]
+    return {"form": request.form.multi_items(), "sizes": sizes}
+
+
+@app.post("/form/parts", stream=True)
+def parts(request: Request) -> dict[str, Any]:
+    fields, sizes = [], []
+    for part in request.stream.parts():
+        if part.filename is None:
+            fields.append([part.name, part.read().decode()])
+        else:
+            sizes.append(sum(len(chunk) for chunk in part))
+    return {"form": fields, "sizes": sizes}
+
+
+@app.post("/async/form/parts", stream=True)
+async def parts_later(request: Request) -> dict[str, Any]:
+    fields, sizes = [], []
+    async for part in request.stream.parts():
+        if part.filename is None:
+            fields.append([part.name, (await part.read()).decode()])
+        else:
+            sizes.append(sum([len(chunk) async for chunk in part]))
+    return {"form": fields, "sizes": sizes}
+
+
 @app.post("/ignored", stream=True)
 def ignored() -> str:
     """Answer without a look at the body, after the server has had time to fill its buffers with it."""

@@ -171,6 +171,17 @@ def test_a_chunked_body_is_read_or_refused(server: Server, path: str) -> None:
         assert answer.status == 411
 
 
+@pytest.mark.parametrize("path", ["/form/files", "/async/form/files", "/form/parts", "/async/form/parts"])
+def test_a_form_with_a_file_is_taken_whole_and_in_parts(server: Server, path: str) -> None:
+    """F-19"""
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\none\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="up"; filename="x"\r\n\r\n' + b"x" * 60_000 + b"\r\n--b--\r\n"
+    )
+    answer = exchange(server.port, request("POST", path, body, {"Content-Type": "multipart/form-data; boundary=b"}))
+    assert answer.json() == {"form": [["a", "one"]], "sizes": [60_000]}
+
+
 @pytest.mark.parametrize(
     ("path", "size", "status"),
     [("/ignored", 1_000, 200), ("/ignored", 60_000, 200), ("/ignored", 1_000_000, 200), ("/size", 1_000_000, 413)],
