@@ -368,7 +368,7 @@ class Call:
 
 def _whole(body: FileBody, extensions: Mapping[str, Any]) -> Message | None:
     """The message by which a server sends a whole file by itself, where it is one and the server offers that."""
-    if body.descriptor is not None and "http.response.zerocopysend" in extensions:
+    if body.whole and "http.response.zerocopysend" in extensions:
         return {"type": "http.response.zerocopysend", "file": body, "offset": 0, "count": body.size}
     if body.path is not None and "http.response.pathsend" in extensions:
         return {"type": "http.response.pathsend", "path": body.path}

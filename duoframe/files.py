@@ -138,8 +138,8 @@ class FileBody(Iterator[bytes]):
 
     path: str | None = None
     """Where the file lies, if the whole of it is to be sent and a server may open it by itself."""
-    descriptor: int | None = None
-    """Stands at the beginning of a file the whole of which is to be sent."""
+    whole = False
+    """Whether the whole of a file of the system's is to be sent, and its descriptor stands at the beginning."""
     facts: os.stat_result | None = None
     """What the system tells of the file, where it is one of the system's."""
 
@@ -213,7 +213,7 @@ class FileBody(Iterator[bytes]):
         """Let a server send the whole file by itself, from its descriptor, or from ``path``."""
         if self.facts is None or self.start or not self.size or os.lseek(self._descriptor, 0, os.SEEK_CUR):
             return
-        self.descriptor = self._descriptor
+        self.whole = True
         if path is not None and path.isascii():  # which of the others a server takes is not known
             self.path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 

@@ -301,12 +301,12 @@ class Admission:
         self._brief = False
         self._last: tuple[Callable[..., object], tuple[Any, ...]] | None = None
 
-    async def enter(self) -> None:
+    async def enter(self, counted: bool = True) -> None:
         """Take what there is to hold, once, waiting in turn."""
         if self._reserved:
             return
         tokens = self._tokens
-        if tokens is not None:
+        if tokens is not None and counted:
             if not tokens.take():
                 await tokens.wait()
             self._held = tokens
@@ -348,7 +348,7 @@ class Admission:
     async def hop(self, hop: Hop, drive: Drive) -> Any:
         """Do a `Hop` of ``drive`` on a thread, inside the drive's Context."""
         if not self._reserved:
-            await self.enter()
+            await self.enter(counted=hop.leave or not self._brief)  # a file is closed though others cannot be read
         job = Job(drive.context.run, hop.call, *hop.args)
         try:
             return await self._threads.run(job, hop.leave)

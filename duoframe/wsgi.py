@@ -127,7 +127,7 @@ def _wrapper(request: Request, response: Response) -> Any:
     None for any other answer.
     """
     body = response.stream
-    if not isinstance(body, FileBody) or body.descriptor is None or response.declared_length != body.size:
+    if not isinstance(body, FileBody) or not body.whole or response.declared_length != body.size:
         return None
     return request._values.get("wsgi.file_wrapper")
 
