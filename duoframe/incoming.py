@@ -178,7 +178,7 @@ class Incoming:
 
     def watch(self, loop: Loop) -> None:
         """On the loop: have a task look out for the client's leaving until `close`."""
-        self._watcher = loop.spawn(self._look_out())
+        self._watcher = loop.spawn(self._look_out(loop.cancelled))
 
     async def discard(self) -> None:
         """After `DISCARD_AFTER`, take whatever still comes, until the client has left or somebody cancels this."""
@@ -197,12 +197,15 @@ class Incoming:
         self.gone = True
         for reading in self._readings:
             reading.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
+        watcher, self._watcher = self._watcher, None  # no cycle: its task holds this
+        if watcher is not None:
+            watcher.cancel()
 
-    async def _look_out(self) -> None:
+    async def _look_out(self, cancelled: type[BaseException] | tuple[type[BaseException], ...]) -> None:
         try:
             await self.disconnect()
+        except cancelled:
+            pass  # by `close`; a task that kept it would be a cycle with its own traceback
         except Exception:
             pass  # it has left, or the server says what nobody understands: who reads is told
 

@@ -48,6 +48,11 @@ MIXED: list[tuple[str, str, str, bytes]] = [
     ("POST", "/def/echo", "application/json", b"x" * 300_000),
     ("POST", "/async/form", "multipart/form-data; boundary=x", MULTIPART),
     ("POST", "/def/form", "multipart/form-data; boundary=x", MULTIPART),
+    *[
+        ("POST", f"/{colour}/parts", "multipart/form-data; boundary=" + boundary, MULTIPART)
+        for colour in ("def", "async")
+        for boundary in ("x", "y")  # the second is refused
+    ],
 ]
 
 
@@ -116,6 +121,12 @@ def application(generators: Generators, debug: bool) -> App:
 
     app.post("/def/form")(form)
 
+    @app.post("/def/parts", stream=True)
+    def parts(request: Request) -> Any:
+        """Leave the walk in the middle of a part."""
+        found = [[next(part), request.is_disconnected] for part in request.stream.parts()]
+        return len(found)
+
     @app.get("/def/stream")
     def stream() -> Any:
         return generators.chunks()
@@ -143,6 +154,13 @@ def application(generators: Generators, debug: bool) -> App:
     @app.post("/async/echo")
     async def waiting_echo(request: Request) -> Any:
         return request.json
+
+    @app.post("/async/parts", stream=True)
+    async def waiting_parts(request: Request) -> Any:
+        async for part in request.stream.parts():
+            if part.filename is not None:
+                return [len(await anext(part)), request.is_disconnected]
+        return None
 
     @app.post("/async/form")
     async def waiting_form(request: Request) -> Any:
