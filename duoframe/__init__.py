@@ -5,6 +5,7 @@ from duoframe.body import UploadFile
 from duoframe.caching import CacheControl
 from duoframe.conditions import ETag
 from duoframe.context import request, url_for
+from duoframe.contrib.sse import EventSourceResponse, ServerSentEvent
 from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
 from duoframe.files import FileResponse
 from duoframe.limits import Limits
@@ -28,6 +29,7 @@ __all__ = [
     "ConfigurationError",
     "Converter",
     "ETag",
+    "EventSourceResponse",
     "FileResponse",
     "HTMLResponse",
     "HTTPException",
@@ -38,6 +40,7 @@ __all__ = [
     "Request",
     "Response",
     "Router",
+    "ServerSentEvent",
     "StreamingResponse",
     "UploadFile",
     "abort",

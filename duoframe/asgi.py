@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duoframe.bridge import Cancellable, Drive, Hop, step
 from duoframe.core import bring_to_thread, deliver, enter_gate, exchange, last_resort, leave_gate, not_started, respond
@@ -26,6 +26,9 @@ from duoframe.responses import Response
 from duoframe.runtime import Runtime
 from duoframe.threads import LEAVE_AFTER, Admission, Job
 from duoframe.types import Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from duoframe.live import Live  # imported when there is one
 
 AGAIN_AFTER = 0.1
 """Seconds between two cancellations of a clean-up that has had its time."""
@@ -87,6 +90,9 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
         raise
     finally:
         call.over = True
+        if call.live is not None:
+            call.live.end()
+            call.live = None  # they know each other
         if call.incoming is not None:
             call.incoming.close()
         if worker is None or await worker.ended():
@@ -168,6 +174,7 @@ class Call:
         self.incoming: Incoming | None = None
         self.started = False
         """Whether the answer is on its way and cannot be another one."""
+        self.live: Live | None = None
         self.interruptions = 0
         """How often a cancellation reached the plan."""
         timeout = request.app.write_timeout
@@ -223,7 +230,7 @@ class Call:
             import anyio
 
             await anyio.sleep_forever()
-        self._told = True
+        self._told = self.live is None or not self.live.beating
         if self.incoming is not None:
             self.incoming.close()
         return ClientDisconnect("the client left before its answer was complete")
@@ -231,9 +238,16 @@ class Call:
     def begin(self, response: Response) -> bool:
         """Keep the start of a streamed answer until its first chunk."""
         self._response = response
+        if response.heartbeat is not None:
+            from duoframe.live import Live
+
+            self.live = Live(response.heartbeat, self._put, self.runtime.loop)
         return True
 
     async def send(self, chunk: bytes) -> None:
+        await (self._put if self.live is None else self.live.send)(chunk)
+
+    async def _put(self, chunk: bytes) -> None:
         response, self._response = self._response, None
         message = {"type": "http.response.body", "body": chunk, "more_body": True}
         if response is not None:
@@ -242,6 +256,13 @@ class Call:
             await self._more(message)
 
     async def replace(self, response: Response, error: Exception) -> None:
+        if self.live is not None:
+            self.live.end()
+        try:
+            if self.started:  # by a heartbeat
+                raise error
+        finally:
+            del error  # no cycle of error, traceback and frame
         self.begin(response)
 
     def body(self, plan: Plan, response: Response) -> Awaitable[None]:
@@ -269,19 +290,24 @@ class Call:
 
         self.begin(response)
         self.incoming = self.incoming or Incoming(receive, 0, None)
+        live = self.live
         with anyio.CancelScope() as watching:  # a task group leaves cyclic garbage
             task = self.runtime.loop.spawn(self._run(body, watching.cancel))
             try:
+                if live is not None:
+                    live.begin(watching.cancel)
                 await self.incoming.disconnect()
-            except BaseException:
+            except BaseException as error:
                 if self._ended is None:
                     await self._break_off(task)
+                if live is not None and isinstance(error, self.runtime.loop.cancelled) and not watching.cancel_called:
+                    await live.finish(self._finish)  # the server has waited for the end, and does no longer
                 raise
         self._ended.reraise()  # type: ignore[union-attr]  # what else would have ended the watch
-        if self._response is not None:
-            await self.answer(self._response)
+        if live is None:
+            await self._finish()
         else:
-            await self._more({"type": "http.response.body", "body": b"", "more_body": False})
+            await live.conclude(self._finish)
 
     def client_left(self) -> bool:
         """Whether the client is known to have left; from the first call on, on any thread, it is watched."""
@@ -320,6 +346,7 @@ class Call:
                 logger.warning("the clean-up of %r took longer than %g seconds", self.request, within)
                 within, late = AGAIN_AFTER, True
         self._ended.error = None
+        self._cancelled = False
 
     def _cancel(self, task: Cancellable, late: bool) -> None:
         if late or not self._told:
@@ -348,6 +375,13 @@ class Call:
         if not self.over:
             self.incoming = self.incoming or Incoming(self._receive, 0, None)
             self.incoming.watch(self.runtime.loop)
+
+    async def _finish(self) -> None:
+        """Send the end of a streamed answer, and all of it where nothing has been sent."""
+        if self._response is not None:
+            await self.answer(self._response)
+        else:
+            await self._more({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _more(self, message: Message) -> None:
         """Send a message of the body; with the last one, take away what was not read of the request.

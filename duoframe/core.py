@@ -19,7 +19,7 @@ from duoframe.files import FileBody
 from duoframe.plan import Colour, Piece, Plan, Stage, Style
 from duoframe.relay import Closed, iterate
 from duoframe.requests import Request
-from duoframe.responses import Response, chunk_bytes, problem
+from duoframe.responses import Response, problem
 from duoframe.threads import ThreadsExhaustedError
 
 logger = logging.getLogger("duoframe.error")
@@ -133,7 +133,7 @@ async def deliver(plan: Plan, request: Request, response: Response, outlet: Outl
                 if chunk is _END:
                     break
                 if type(chunk) is not bytes:
-                    chunk = chunk_bytes(chunk)
+                    chunk = response.encode_chunk(chunk)
                 if left is not None:
                     chunk, left = chunk[:left], left - len(chunk)
                 if chunk:

@@ -137,6 +137,16 @@ class ToThread:
             raise Closed
         self.end(item)
 
+    def push(self, item: Any) -> None:
+        """`put` on a thread that the task waits for. Raises `Closed` as well when the loop has ended."""
+        if self._put - self._taken < DEPTH and not self.closed:
+            self.end(item)
+            return
+        try:
+            call(self._loop, self.put, item)
+        except RuntimeError:
+            raise Closed from None
+
     def end(self, item: Any) -> None:
         """Hand over an item that needs no room: the last one."""
         self._put += 1
@@ -298,7 +308,7 @@ def _wait_for(items: SimpleQueue[T], loop: Loop, timeout: float = float("inf")) 
             return items.get(timeout=min(timeout, LOOK))
         except Empty:
             timeout -= LOOK
-            if timeout <= 0:
+            if timeout <= 0 and not loop.ended():
                 raise
         if loop.ended():
             try:

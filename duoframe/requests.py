@@ -23,6 +23,9 @@ from duoframe.sessions import Session
 from duoframe.streams import BodyStream
 from duoframe.threads import Slots
 
+MAX_EVENT_ID = 1024
+"""Bytes of the id of a server-sent event."""
+
 
 class Facts(NamedTuple):
     """What a server tells of the connection; read when first asked for."""
@@ -240,6 +243,20 @@ class Request:
             raise HTTPException(304, headers={**validators, **(headers or {})})
 
     @property
+    def last_event_id(self) -> str | None:
+        """The id of the last server-sent event that a client got which comes back (WHATWG HTML §9.2.4).
+
+        `HTTPException` 400 for what `check_event_id` refuses: no event can have had it.
+        """
+        sent = self.headers.get("last-event-id")
+        if not sent:
+            return None
+        try:
+            return check_event_id(sent.encode("latin-1").decode())
+        except ValueError as error:
+            raise HTTPException(400, f"last-event-id: {error}") from error
+
+    @property
     def id(self) -> str:
         """A random identifier of this request, 32 hexadecimal digits, that its log records carry."""
         if self._id is None:
@@ -327,6 +344,16 @@ class Request:
         if self._holds_stream and self._streams is not None:
             self._holds_stream = False
             self._streams.give()
+
+
+def check_event_id(value: str) -> str:
+    """The id of a server-sent event, which comes back as a header field: `ValueError` where it could not.
+
+    So it is at most `MAX_EVENT_ID` bytes of UTF-8, without control characters (RFC 9110 §5.5).
+    """
+    if len(value.encode()) > MAX_EVENT_ID or any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError(f"expected an id of at most {MAX_EVENT_ID} bytes without control characters")
+    return value
 
 
 class _Over:

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from duoframe.caching import CacheControl
 from duoframe.conditions import ETag, http_date, parse_date
@@ -54,6 +54,19 @@ _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 logger = logging.getLogger("duoframe")
 
 
+class Heartbeat(NamedTuple):
+    """What is sent while a stream without an end is silent."""
+
+    seconds: float
+    """How long it has been silent then."""
+    chunk: bytes
+
+    @property
+    def first(self) -> float:
+        """Seconds until the first, sooner than the others: it is what tells a client that it is connected."""
+        return min(self.seconds, 0.5)
+
+
 class Response:
     """An answer: ``Response("made", 201, {"x-kind": "demo"})``.
 
@@ -68,6 +81,8 @@ class Response:
     """What yields the body's chunks, where it is a stream."""
     opens = False
     """Whether it is what `open` gives that is sent."""
+    heartbeat: Heartbeat | None = None
+    """What a stream without an end has: it is ended, as if it had come to its end, when the server stops."""
     _headers: MutableHeaders | None = None
     _media_type: str | None = None
 
@@ -250,6 +265,10 @@ class Response:
     def open(self, request: Request) -> Response:
         """The answer with what it needs open, as the file of a `FileResponse`; may block, so no event loop calls it."""
         return self
+
+    def encode_chunk(self, chunk: Any) -> bytes:
+        """What the stream has yielded, as bytes. Raises `TypeError`."""
+        return chunk_bytes(chunk)
 
     def finish(self, method: str) -> tuple[int, list[tuple[str, str]], bytes]:
         """What goes out to a request with this method: the status, the header fields, and the body unless a stream.

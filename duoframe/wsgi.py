@@ -14,11 +14,13 @@ import sys
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextvars import Context, copy_context
+from queue import Empty
 from typing import Any
 
 from duoframe.body import Body
 from duoframe.bridge import Drive, Hop, proceed, step
 from duoframe.core import (
+    Outlet,
     bring_to_thread,
     close_stream,
     deliver,
@@ -30,15 +32,16 @@ from duoframe.core import (
     respond,
 )
 from duoframe.environ import Input, body_length, open_request
-from duoframe.errors import ClientDisconnect, HTTPException, reason
+from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, reason
 from duoframe.files import BLOCK, FileBody
 from duoframe.limits import Limits
 from duoframe.plan import Colour, Plan
-from duoframe.relay import Closed, End, ToThread
+from duoframe.relay import LOOK, Closed, End, ToThread, call
 from duoframe.requests import Request
-from duoframe.responses import Response
+from duoframe.responses import Heartbeat, Response
+from duoframe.signals import stopping
 from duoframe.streams import BodyStream
-from duoframe.threads import Admission
+from duoframe.threads import Admission, ThreadsExhaustedError
 from duoframe.types import Environ, StartResponse
 
 Item = bytes | tuple[Response, Exception]
@@ -73,7 +76,7 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
             response = portal.first(plan) if portal else context.run(step, respond(plan, request))
             if response.stream is not None:
                 if portal is None or _wrapper(request, response) is not None:
-                    answer = SteppedAnswer(request, context, entry, plan, response)
+                    answer = _streamed(request, context, entry, plan, response)
                 else:
                     answer = portal
     except (Exception, asyncio.CancelledError) as error:
@@ -181,6 +184,16 @@ def _unread(environ: Environ) -> Input | None:
 def _content(environ: Environ) -> tuple[str, str]:
     """The Content-Type and Content-Encoding fields, ``""`` for one that is not there."""
     return environ.get("CONTENT_TYPE", ""), environ.get("HTTP_CONTENT_ENCODING", "")
+
+
+def _streamed(request: Request, context: Context, entry: Input | None, plan: Plan, response: Response) -> Answer:
+    """The answer whose stream a sync plan has given: on this thread, unless there are heartbeats to send beside it."""
+    if response.heartbeat is not None:
+        try:
+            return ThreadAnswer(request, context, entry, plan, response)
+        except (ConfigurationError, ThreadsExhaustedError) as error:
+            logger.warning("%r has no heartbeats, because there is no thread for its stream: %s", request, error)
+    return SteppedAnswer(request, context, entry, plan, response)
 
 
 def _stream(entry: Input, request: Request, content_type: str, coding: str, limits: Limits) -> BodyStream:
@@ -395,11 +408,13 @@ class PortalAnswer(Answer):
         self._relay = ToThread(self._runtime.loop)
         self._begun = False
         self._ended = False
-        if request._body is not None:
-            request._body.hand_over(self._runtime.threads, waits=True)
+        self._heartbeat: Heartbeat | None = None
+        self._silence = 0.0  # seconds until the next heartbeat, where there are any
 
     def first(self, plan: Plan) -> Response:
         """Start the plan on the portal and wait for its answer; raises what the plan raises."""
+        if self.request._body is not None:
+            self.request._body.hand_over(self._runtime.threads, waits=True)
         self._relay.start(lambda: self._main(plan))
         first = self._relay.get()
         if isinstance(first, End):
@@ -414,6 +429,7 @@ class PortalAnswer(Answer):
                 return False  # the server sends it
         else:
             self._admission.to_stream()
+            self._keep_alive(response)
         self._begun = True
         self._relay.end(response)
         return True
@@ -427,7 +443,7 @@ class PortalAnswer(Answer):
     def next(self) -> Item:
         if self._ended:
             raise StopIteration
-        item = self._relay.get()
+        item = self._relay.get() if self._heartbeat is None else self._patiently(self._heartbeat)
         if isinstance(item, End):
             self._ended = True
             item.reraise()
@@ -448,6 +464,23 @@ class PortalAnswer(Answer):
         else:
             super()._conclude()
 
+    def _keep_alive(self, response: Response) -> None:
+        self._heartbeat = response.heartbeat
+        if self._heartbeat is not None:
+            self._silence = self._heartbeat.first
+
+    def _patiently(self, heartbeat: Heartbeat) -> Any:
+        """The next item, or the heartbeat after its silence. Raises `StopIteration` when the server is to stop."""
+        silence, self._silence = self._silence, heartbeat.seconds
+        while not stopping():
+            try:
+                return self._relay.get(min(silence, LOOK))
+            except Empty:
+                silence -= LOOK
+            if silence <= 0:
+                return heartbeat.chunk
+        raise StopIteration
+
     async def _main(self, plan: Plan) -> None:
         self.request._streams = self._runtime.threads.streams
         try:
@@ -456,6 +489,43 @@ class PortalAnswer(Answer):
                 self._relay.end(response)
         finally:
             self._admission.leave()
+
+
+class ThreadAnswer(PortalAnswer):
+    """A sync plan's stream that is walked on a worker thread of the portal, the same at every step.
+
+    The server's thread, which takes the chunks, is then free to send heartbeats when none comes. Raises
+    `ConfigurationError` and `ThreadsExhaustedError` where there is no such thread.
+    """
+
+    def __init__(self, request: Request, context: Context, entry: Input | None, plan: Plan, response: Response) -> None:
+        super().__init__(request, context, entry)
+        self._keep_alive(response)
+        self._admission.to_stream()
+        call(self._runtime.loop, self._admission.enter)
+        self._relay.start(lambda: self._walk(plan, response))
+
+    async def send(self, chunk: bytes) -> None:
+        self._relay.push(chunk)
+
+    async def replace(self, response: Response, error: Exception) -> None:
+        self._relay.push((response, error))
+
+    async def _walk(self, plan: Plan, response: Response) -> None:
+        try:
+            await Drive(_on_thread(plan, self.request, response, self), self._context, self._admission)
+        finally:
+            self._admission.leave()
+
+
+async def _on_thread(plan: Plan, request: Request, response: Response, outlet: Outlet) -> None:
+    """`deliver`, stepped in one hop."""
+
+    def walk() -> None:
+        bring_to_thread(request, response)
+        step(deliver(plan, request, response, outlet))
+
+    await Hop(walk, leave=True)
 
 
 _OPEN: set[Answer] = set()

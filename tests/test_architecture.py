@@ -22,14 +22,14 @@ PACKAGE = Path(duoframe.__file__).parent
 FLOORS = [
     ["types", "errors", "limits", "grammar", "datastructures"],
     ["conditions", "ranges", "negotiation", "disposition", "caching"],
-    ["cookies", "signing", "bridge", "threads", "relay"],
+    ["cookies", "signing", "bridge", "threads", "relay", "signals"],
     ["uploads", "parts", "body", "streams", "sessions"],
     ["requests", "responses", "answers", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["context", "logs", "binding", "contrib"],
     ["plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
-    ["environ", "wsgi", "incoming", "asgi", "router"],
+    ["environ", "wsgi", "incoming", "live", "asgi", "router"],
     ["app", "__init__"],
     ["testing"],
 ]
