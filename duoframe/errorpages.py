@@ -32,9 +32,9 @@ def present(request: Request, error: HTTPException, plain: Response) -> Response
     return page(_document(request, error), plain) if prefers_page(request) else plain
 
 
-def page(document: str, plain: Response) -> Response:
+def page(markup: str, plain: Response) -> Response:
     """A document in place of a plain answer, with its status and its header fields."""
-    response = HTMLResponse(document.encode(), plain.status, plain.headers)
+    response = HTMLResponse(markup, plain.status, plain.headers)
     response.headers["content-type"] = "text/html; charset=utf-8"
     response.headers.setdefault("content-security-policy", POLICY)
     return response
