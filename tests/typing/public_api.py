@@ -5,6 +5,7 @@ Each ``type: ignore`` is a mistake that must be found: mypy complains of one tha
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from duoframe import (
     CacheControl,
     Converter,
     ETag,
+    FileResponse,
     HTMLResponse,
     HTTPException,
     JSONResponse,
@@ -199,6 +201,11 @@ async def async_chunks() -> None:
 assert_type(Response("x", 201, {"x-a": "b"}, "text/csv").status, int)
 assert_type(JSONResponse({"a": 1}).body, bytes)
 StreamingResponse(chunks(), headers=[("x-a", "b")])
+FileResponse("a.txt", filename="b.txt", inline=True)
+FileResponse(Path("a.txt"), 404, {"x-a": "b"}, "text/x-demo")
+FileResponse(io.BytesIO(b"x"))
+FileResponse(io.StringIO("x"))  # type: ignore[arg-type]
+FileResponse(b"a.txt")  # type: ignore[arg-type]
 HTMLResponse("x")
 PlainTextResponse(b"x")
 RedirectResponse(request.url)
