@@ -34,7 +34,7 @@ class ScopeSource:
 
     def disconnected(self, request: Request) -> bool:
         """Whether the client is known to have left."""
-        return request._call.client_left()  # type: ignore[no-any-return]  # an asgi.Call
+        return request._call.client_left()  # type: ignore[no-any-return]  # an outgoing.Call
 
     def facts(self, scope: Scope) -> Facts:
         """The facts; whatever the specification makes optional may be missing."""

@@ -1,6 +1,6 @@
 """What an ASGI stream without an end needs beside its own chunks: heartbeats, and an end when the server stops.
 
-Knows one answer and the clock; must not know what makes the chunks. `asgi` sends the answer, `signals` tells of the
+Knows one answer and the clock; must not know what makes the chunks. `outgoing` sends the answer, `signals` tells of the
 server. The WSGI door needs none of this: there the server's thread looks at the clock by itself.
 """
 

@@ -69,7 +69,7 @@ class Request:
 
     # What doors and core keep here for the length of one exchange.
     _loop: Callable[[], Loop]
-    _call: Any = None  # an asgi.Call, which stands above this floor
+    _call: Any = None  # an `outgoing.Call`, which stands above this floor
     _streams: Slots | None = None
     _holds_stream = False
     _entered: list[tuple[Any, Any, Any]] = []  # noqa: RUF012  # never filled: `core` gives a request its own

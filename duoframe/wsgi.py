@@ -1,54 +1,47 @@
 """The WSGI door (PEP 3333): from an environ to a request, from an answer to ``start_response`` and an iterable.
 
 A sync plan is stepped on the server's own thread, its streamed body too; an async plan runs whole on the app's
-portal, and the server's thread takes from it what it sends. `environ` reads the request; `asgi` is the other door.
+portal, and the server's thread takes from it what it sends. `environ` reads the request, `iterables` are what the
+server is handed; `asgi` is the other door.
 """
 
 from __future__ import annotations
 
-import _thread
 import asyncio
-import inspect
 import logging
-import sys
-import types
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Iterable
 from contextvars import Context, copy_context
-from queue import Empty
 from typing import Any
 
 from duoframe.body import Body
-from duoframe.bridge import Drive, Hop, proceed, step
+from duoframe.bridge import step
 from duoframe.core import (
-    Outlet,
-    bring_to_thread,
-    close_stream,
-    deliver,
     enter_gate,
-    exchange,
     last_resort,
     leave_gate,
     not_started,
     respond,
 )
 from duoframe.environ import Input, body_length, open_request
-from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, reason
-from duoframe.files import BLOCK, FileBody
+from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException
+from duoframe.files import BLOCK
+from duoframe.iterables import (
+    STATUS_LINES,
+    Answer,
+    HeldBody,
+    HeldFile,
+    PortalAnswer,
+    SteppedAnswer,
+    ThreadAnswer,
+    file_wrapper,
+)
 from duoframe.limits import Limits
 from duoframe.plan import Colour, Plan
-from duoframe.relay import LOOK, Closed, End, ToThread, call
 from duoframe.requests import Request
-from duoframe.responses import Heartbeat, Response
-from duoframe.signals import stopping
+from duoframe.responses import Response
 from duoframe.streams import BodyStream
-from duoframe.threads import Admission, ThreadsExhaustedError
+from duoframe.threads import ThreadsExhaustedError
 from duoframe.types import Environ, StartResponse
-
-Item = bytes | tuple[Response, Exception]
-"""A chunk of a body, or the answer that replaces what was begun and the error that calls for it."""
-
-STATUS_LINES = {status: f"{status} {reason(status)}" for status in range(200, 600)}
-"""Every status as WSGI wants it: ``"200 OK"``."""
 
 logger = logging.getLogger("duoframe.error")
 
@@ -75,7 +68,7 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
         else:
             response = portal.first(plan) if portal else context.run(step, respond(plan, request))
             if response.stream is not None:
-                if portal is None or _wrapper(request, response) is not None:
+                if portal is None or file_wrapper(request, response) is not None:
                     answer = _streamed(request, context, entry, plan, response)
                 else:
                     answer = portal
@@ -119,20 +112,9 @@ def _begin(
     if answer is None:
         return [content] if content else []
     answer.content = content
-    if (wrapper := _wrapper(request, response)) is not None:
+    if (wrapper := file_wrapper(request, response)) is not None:
         return wrapper(HeldFile(answer, response.stream), BLOCK)  # type: ignore[arg-type,no-any-return]  # a FileBody
     return HeldBody(answer, start_response)
-
-
-def _wrapper(request: Request, response: Response) -> Any:
-    """The server's own way to send a whole file (PEP 3333, *Optional Platform-Specific File Handling*), if it has one.
-
-    None for any other answer.
-    """
-    body = response.stream
-    if not isinstance(body, FileBody) or not body.whole or response.declared_length != body.size:
-        return None
-    return request._values.get("wsgi.file_wrapper")
 
 
 def _receive(plan: Plan, request: Request, environ: Environ) -> tuple[Plan, Input | None]:
@@ -201,332 +183,3 @@ def _stream(entry: Input, request: Request, content_type: str, coding: str, limi
         return await request.app.portal.runtime().threads.call(entry.read)  # type: ignore[no-any-return]  # bytes
 
     return BodyStream(entry.read, receive, content_type, coding, limits)
-
-
-class Held:
-    """An answer in the hands of a server, which is to close it."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        _OPEN.add(answer)
-
-    def close(self) -> None:
-        """Release what the answer holds, then start the request's background work."""
-        _OPEN.discard(self._answer)
-        self._answer.close()
-
-    def __del__(self) -> None:
-        if self._answer in _OPEN:
-            # Any thread may be here, inside any lock and on any event loop, so nothing is closed or waited for here.
-            try:
-                _thread.start_new_thread(self._answer.drop, ())
-            except RuntimeError:  # pragma: no cover  # the interpreter is ending, and takes everything along
-                pass
-
-
-class HeldBody(Held, Iterator[bytes]):
-    """An answer for the server to walk."""
-
-    def __init__(self, answer: Answer, start_response: StartResponse) -> None:
-        super().__init__(answer)
-        self._start_response = start_response  # kept here alone: by it the answer would keep the server's own object
-
-    def __next__(self) -> bytes:
-        item = self._answer.next()
-        if type(item) is bytes:
-            return item
-        try:
-            return self._replace(*item)
-        finally:
-            del item  # here and below: no cycle of error, traceback and frame
-
-    def _replace(self, response: Response, error: Exception) -> bytes:
-        """Answer ``response`` instead of what was begun. Raises ``error`` where the server has sent something."""
-        trace: Any = error.__traceback__  # it was raised, so it has one
-        try:
-            status, fields, content = response.finish(self._answer.request.method)
-            self._start_response(STATUS_LINES[status], fields, (type(error), error, trace))
-            return content
-        finally:
-            del error, trace
-
-
-class HeldFile(Held):
-    """A whole file for the server to read, or to send from its descriptor."""
-
-    def __init__(self, answer: Answer, body: FileBody) -> None:
-        super().__init__(answer)
-        self._body = body
-        self.read = body.read
-        self.fileno = body.fileno
-        self.seek = body.note_sent
-
-    def close(self) -> None:
-        """As `Held.close`. Raises `RuntimeError` where the server takes a file that was cut for sent: it breaks off."""
-        cut = self._body.cut and sys.exc_info()[0] is None
-        super().close()
-        if cut:
-            raise RuntimeError("a file was cut while the server sent it")
-
-
-class Answer:
-    """A whole body, and what remains to be done after it."""
-
-    content = b""
-    """The body, where it is whole."""
-
-    def __init__(self, request: Request, context: Context, entry: Input | None) -> None:
-        self.request = request
-        self._context = context
-        self._entry = entry
-        self._closed = False
-
-    def next(self) -> Item:
-        """The next chunk, or what replaces the answer. Raises `StopIteration` after the last."""
-        content, self.content = self.content, b""
-        if not content:
-            raise StopIteration
-        return content
-
-    def close(self) -> None:
-        """Do what `Held.close` says, once. Raises no `Exception`."""
-        if self._closed:
-            return
-        self._closed = True
-        last = self.request._values.get("wsgi.run_once", False)
-        try:
-            self._attempt(self.stop)
-            self._attempt(self._drain)
-        finally:
-            self._attempt(self._conclude)
-        if last:
-            self._attempt(self.request.app.shutdown)
-
-    def drop(self) -> None:  # pragma: no cover  # it runs, but where coverage has no tracer
-        """Do, on a thread of its own, what the server did not."""
-        _OPEN.discard(self)
-        if self.request.app.debug:
-            logger.warning("the server did not close the answer to %r", self.request)
-        self._entry = None  # the connection may be at its next request
-        self.close()
-
-    def _attempt(self, release: Callable[[], object]) -> None:
-        try:
-            release()
-        except Exception:
-            logger.exception("error while the answer to %r was closed", self.request)
-
-    def stop(self) -> None:
-        """Close what yields the body."""
-
-    def _drain(self) -> None:
-        if self._entry is not None:
-            self._entry.drain()
-
-    def _conclude(self) -> None:
-        """Release what the request holds and start its background work."""
-        tasks = self.request._tasks
-        self._attempt(self.request._end)
-        if tasks is not None:
-            runtime = self.request.app.portal.runtime()
-            runtime.loop.post(runtime.start_tasks, tasks, self._context)
-
-
-class SteppedAnswer(Answer):
-    """A body made on the server's own thread, one chunk a step; an `Outlet` that suspends `deliver` at each."""
-
-    def __init__(
-        self,
-        request: Request,
-        context: Context,
-        entry: Input | None,
-        plan: Plan,
-        response: Response,
-    ) -> None:
-        super().__init__(request, context, entry)
-        bring_to_thread(request, response)
-        self._plan = plan
-        self._response = response
-        self._coroutine: Coroutine[Any, Any, None] | None = None
-        self._ended = False
-
-    def begin(self, response: Response) -> bool:
-        """Nothing to do: this answer was made of that response."""
-        return True
-
-    async def send(self, chunk: bytes) -> None:
-        await _emit(chunk)
-
-    async def replace(self, response: Response, error: Exception) -> None:
-        await _emit((response, error))
-
-    def next(self) -> Item:
-        if self._ended:
-            raise StopIteration
-        if self._coroutine is None:
-            self._coroutine = deliver(self._plan, self.request, self._response, self)
-        try:
-            return self._context.run(_chunk, self._coroutine)
-        except BaseException:
-            self._ended = True
-            raise
-
-    def stop(self) -> None:
-        coroutine, self._ended = self._coroutine, True
-        if coroutine is None:
-            self._context.run(step, close_stream(self._response.stream, self.request))
-        elif inspect.getcoroutinestate(coroutine) == inspect.CORO_SUSPENDED:
-            try:
-                self._context.run(_chunk, coroutine, Closed())
-            except (Closed, StopIteration):
-                pass
-
-
-def _chunk(coroutine: Coroutine[Any, Any, None], error: BaseException | None = None) -> Item:
-    """Step `deliver` to its next chunk; `StopIteration` at the end. ``error`` is raised where it stands."""
-    item = coroutine.send(None) if error is None else coroutine.throw(error)
-    while type(item) is Hop:
-        item = proceed(coroutine, item)
-    try:
-        return item  # type: ignore[no-any-return]  # what is no hop comes from `_emit`
-    finally:
-        del item  # the traceback of an error in it leads here
-
-
-@types.coroutine
-def _emit(item: Item) -> Generator[Item, None, None]:
-    yield item
-
-
-class PortalAnswer(Answer):
-    """An answer made on the portal, where this is the `Outlet`, and taken from there by the server's thread."""
-
-    def __init__(self, request: Request, context: Context, entry: Input | None) -> None:
-        super().__init__(request, context, entry)
-        self._runtime = request.app.portal.runtime()
-        self._admission = Admission(self._runtime.threads)
-        self._relay = ToThread(self._runtime.loop)
-        self._begun = False
-        self._ended = False
-        self._heartbeat: Heartbeat | None = None
-        self._silence = 0.0  # seconds until the next heartbeat, where there are any
-
-    def first(self, plan: Plan) -> Response:
-        """Start the plan on the portal and wait for its answer; raises what the plan raises."""
-        if self.request._body is not None:
-            self.request._body.hand_over(self._runtime.threads, waits=True)
-        self._relay.start(lambda: self._main(plan))
-        first = self._relay.get()
-        if isinstance(first, End):
-            self._ended = True
-            first.reraise()
-        return first  # type: ignore[no-any-return]  # what is no End is an answer
-
-    def begin(self, response: Response) -> bool:
-        if isinstance(response.stream, FileBody):
-            self._admission.to_file()
-            if _wrapper(self.request, response) is not None:
-                return False  # the server sends it
-        else:
-            self._admission.to_stream()
-            self._keep_alive(response)
-        self._begun = True
-        self._relay.end(response)
-        return True
-
-    async def send(self, chunk: bytes) -> None:
-        await self._relay.put(chunk)
-
-    async def replace(self, response: Response, error: Exception) -> None:
-        await self._relay.put((response, error))
-
-    def next(self) -> Item:
-        if self._ended:
-            raise StopIteration
-        item = self._relay.get() if self._heartbeat is None else self._patiently(self._heartbeat)
-        if isinstance(item, End):
-            self._ended = True
-            item.reraise()
-            raise StopIteration
-        return item  # type: ignore[no-any-return]  # a relay carries anything
-
-    def stop(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._relay.stop()
-            if self._relay.drain(self.request.app.grace) is None:
-                logger.warning("%r went on after its client had left", self.request)
-                self._entry = None  # it may be reading still
-
-    def _conclude(self) -> None:
-        if self._admission.left:  # a thread is inside still, and has the Context
-            self._runtime.loop.post(self._admission.conclude, super()._conclude)
-        else:
-            super()._conclude()
-
-    def _keep_alive(self, response: Response) -> None:
-        self._heartbeat = response.heartbeat
-        if self._heartbeat is not None:
-            self._silence = self._heartbeat.first
-
-    def _patiently(self, heartbeat: Heartbeat) -> Any:
-        """The next item, or the heartbeat after its silence. Raises `StopIteration` when the server is to stop."""
-        silence, self._silence = self._silence, heartbeat.seconds
-        while not stopping():
-            try:
-                return self._relay.get(min(silence, LOOK))
-            except Empty:
-                silence -= LOOK
-            if silence <= 0:
-                return heartbeat.chunk
-        raise StopIteration
-
-    async def _main(self, plan: Plan) -> None:
-        self.request._streams = self._runtime.threads.streams
-        try:
-            response = await Drive(exchange(plan, self.request, self), self._context, self._admission)
-            if not self._begun:
-                self._relay.end(response)
-        finally:
-            self._admission.leave()
-
-
-class ThreadAnswer(PortalAnswer):
-    """A sync plan's stream that is walked on a worker thread of the portal, the same at every step.
-
-    The server's thread, which takes the chunks, is then free to send heartbeats when none comes. Raises
-    `ConfigurationError` and `ThreadsExhaustedError` where there is no such thread.
-    """
-
-    def __init__(self, request: Request, context: Context, entry: Input | None, plan: Plan, response: Response) -> None:
-        super().__init__(request, context, entry)
-        self._keep_alive(response)
-        self._admission.to_stream()
-        call(self._runtime.loop, self._admission.enter)
-        self._relay.start(lambda: self._walk(plan, response))
-
-    async def send(self, chunk: bytes) -> None:
-        self._relay.push(chunk)
-
-    async def replace(self, response: Response, error: Exception) -> None:
-        self._relay.push((response, error))
-
-    async def _walk(self, plan: Plan, response: Response) -> None:
-        try:
-            await Drive(_on_thread(plan, self.request, response, self), self._context, self._admission)
-        finally:
-            self._admission.leave()
-
-
-async def _on_thread(plan: Plan, request: Request, response: Response, outlet: Outlet) -> None:
-    """`deliver`, stepped in one hop."""
-
-    def walk() -> None:
-        bring_to_thread(request, response)
-        step(deliver(plan, request, response, outlet))
-
-    await Hop(walk, leave=True)
-
-
-_OPEN: set[Answer] = set()
-"""What is in a server's hands: kept from the garbage collector, which would take it apart in any order."""

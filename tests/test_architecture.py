@@ -29,13 +29,13 @@ FLOORS = [
     ["context", "logs", "binding", "contrib"],
     ["plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
-    ["environ", "wsgi", "incoming", "live", "asgi", "router"],
+    ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
     ["app", "__init__"],
     ["testing"],
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
 
-DOORS = {"environ", "wsgi", "incoming", "asgi", "testing"}
+DOORS = {"environ", "iterables", "wsgi", "incoming", "outgoing", "asgi", "testing"}
 """The modules that know a server protocol."""
 
 FRAMES_BELOW_HANDLER = 6
