@@ -15,7 +15,7 @@ from typing import Any
 from anyio import sleep
 from anyio.lowlevel import checkpoint
 
-from duoframe import App, Request, Response
+from duoframe import App, FileResponse, Request, Response
 from duoframe.debugpage import may_see
 from duoframe.testing import exchange
 from duoframe.types import ASGIApp, Environ, ExcInfo, Message, Receive, Scope, Send, StartResponse, WSGIApp
@@ -127,6 +127,16 @@ async def create_later(request: Request) -> tuple[dict[str, Any], int, dict[str,
 @app.get("/files/{rest:path}")
 def rest_of_path(rest: str) -> str:
     return rest
+
+
+@app.get("/file")
+def file() -> FileResponse:
+    return FileResponse(DIRECTORY / "served")
+
+
+@app.get("/async/file")
+async def file_later() -> FileResponse:
+    return FileResponse(DIRECTORY / "served")
 
 
 @app.get("/query")

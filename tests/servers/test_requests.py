@@ -171,6 +171,25 @@ def test_a_chunked_body_is_read_or_refused(server: Server, path: str) -> None:
         assert answer.status == 411
 
 
+@pytest.mark.parametrize("path", ["/file", "/async/file"])
+def test_a_file_is_sent_whole_in_part_and_not_at_all(server: Server, path: str) -> None:
+    """W-35, A-41, H-01, H-29, H-34: whether the server sends it by itself or is given the blocks."""
+    content = bytes(range(256)) * 8192
+    (server.directory / "served").write_bytes(content)
+    whole = exchange(server.port, request("GET", path))
+    assert (whole.status, whole.body) == (200, content)
+    assert whole.header("content-length") == str(len(content))
+    part = exchange(server.port, request("GET", path, headers={"Range": "bytes=-1000000"}))
+    assert (part.status, part.body) == (206, content[-1000000:])
+    parts = exchange(server.port, request("GET", path, headers={"Range": "bytes=65-66,97-98"}))
+    assert (parts.status, b"\r\n\r\nAB\r\n" in parts.body) == (206, True)
+    head = exchange(server.port, request("HEAD", path))
+    assert (head.status, head.body) == (200, b"")
+    assert head.header("content-length") == str(len(content))
+    known = exchange(server.port, request("GET", path, headers={"If-None-Match": whole.header("etag") or ""}))
+    assert (known.status, known.body) == (304, b"")
+
+
 @pytest.mark.parametrize("path", ["/form/files", "/async/form/files", "/form/parts", "/async/form/parts"])
 def test_a_form_with_a_file_is_taken_whole_and_in_parts(server: Server, path: str) -> None:
     """F-19"""
