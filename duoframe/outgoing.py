@@ -174,10 +174,11 @@ class Call:
                     live.begin(watching.cancel)
                 await self.incoming.disconnect()
             except BaseException as error:
+                cancelled = isinstance(error, self.runtime.loop.cancelled) and not watching.cancel_called
                 if self._ended is None:
                     await self._break_off(task)
-                if live is not None and isinstance(error, self.runtime.loop.cancelled) and not watching.cancel_called:
-                    await live.finish(self._finish)  # the server has waited for the end, and does no longer
+                if cancelled and live is not None:  # by a server that has waited for the end, and does no longer
+                    await live.finish(self._finish)
                 raise
         self._ended.reraise()  # type: ignore[union-attr]  # what else would have ended the watch
         if live is None:

@@ -1452,9 +1452,13 @@ def test_while_the_application_cannot_start_requests_are_told_so(make_app: MakeA
 
 
 GEVENT = """
-from duoframe import App, StreamingResponse
+from duoframe import App, EventSourceResponse, StreamingResponse
 
 app = App()
+
+@app.get("/events")
+def events():
+    return EventSourceResponse(iter(["one", "two"]))
 
 @app.middleware
 def around(request):
@@ -1505,9 +1509,11 @@ def test_under_gevent_plain_handlers_work_and_async_ones_fail_with_a_clear_messa
         assert ask("GET", "/def") == (200, b"plain")
         assert ask("GET", "/async")[0] == 500
         assert ask("GET", "/mixed")[0] == 500
+        assert ask("GET", "/events") == (200, b"data: one\n\ndata: two\n\n")
         assert ask("GET", "/stream") == (200, b"stream")
     log = server.log.read_text()
     assert log.count("use gunicorn's gthread worker, or an ASGI server") >= 2
+    assert "has no heartbeats" in log
 
 
 # Bodies.

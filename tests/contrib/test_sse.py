@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
+import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -17,7 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duoframe import App, EventSourceResponse, Request, ServerSentEvent, inline
+from duoframe.relay import DEPTH
 from duoframe.requests import MAX_EVENT_ID
+from duoframe.testing import Client, exchange
 from tests.conftest import DEADLINE, Ask, MakeApp, MakeClient, until
 from tests.test_asgi import Line, begin, happens, on_loop, scope_of, settled
 
@@ -452,6 +457,116 @@ def test_a_client_that_leaves_between_two_events_closes_the_generator(app: App, 
     until(lambda: not any(app.gauges().values()), f"something is held: {app.gauges()}")
 
 
+# Servers that stop
+
+
+class Server:
+    """What a server's handler of signals belongs to: a worker of gunicorn."""
+
+    alive = True
+
+    def handle_exit(self, number: int, frame: object) -> None:
+        self.alive = False
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server whose handler takes SIGTERM."""
+    server = Server()
+    before = signal.signal(signal.SIGTERM, server.handle_exit)
+    yield server
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_behind_wsgi_a_stream_ends_when_the_server_stops(
+    app: App, kind: str, gate: threading.Event, server: Server
+) -> None:
+    """E-08: as if it had come to its end, while the handler sleeps."""
+    source = Source("one", gate, "two")
+    serve(app, kind, source, heartbeat=3600)
+    with Client(app, "wsgi") as client, client.stream("GET", "/") as answer:
+        chunks = answer.iter_raw()
+        assert next(chunks) == b"data: one\n\n"
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))  # while this thread waits for an event
+        timer.start()
+        assert list(chunks) == []
+        timer.join()
+        gate.set()
+        until(lambda: source.closed == 1, "the generator was not closed")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "silent"])
+def test_behind_asgi_a_stream_ends_when_the_server_stops(
+    app: App, kind: str, gate: threading.Event, server: Server, backend: str, begun: bool
+) -> None:
+    """E-08: as if it had come to its end, while the handler sleeps."""
+    source = Source(*["one"][: int(begun)], gate, "two")
+    serve(app, kind, source, heartbeat=3600)
+
+    async def main() -> None:
+        line = Line()
+        with anyio.fail_after(DEADLINE):
+            async with anyio.create_task_group() as group:
+                begin(group, app, scope_of(), line)
+                await happens(lambda: line.chunks if begun else source.begun, "the stream did not begin")
+                signal.raise_signal(signal.SIGTERM)
+        assert (line.status, line.chunks, line.complete) == (200, [b"data: one\n\n"] * begun, True)
+        gate.set()
+        await happens(lambda: source.closed == 1, "the generator was not closed")
+        await settled(app)
+
+    on_loop(backend, main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_server_that_waits_no_longer_and_cancels_gets_an_end(
+    app: App, kind: str, gate: threading.Event, backend: str
+) -> None:
+    """E-08: hypercorn does so after its grace period, and tells nobody before."""
+    source = Source("one", gate, "two")
+    serve(app, kind, source, heartbeat=3600)
+
+    async def main() -> None:
+        line = Line()
+        with anyio.fail_after(DEADLINE):
+            async with anyio.create_task_group() as group:
+                begin(group, app, scope_of(), line)
+                await happens(lambda: line.chunks, "the stream did not begin")
+                group.cancel_scope.cancel()
+        assert (line.chunks, line.complete) == ([b"data: one\n\n"], True)
+        gate.set()
+        await happens(lambda: source.closed == 1, "the generator was not closed")
+        await settled(app)
+
+    on_loop(backend, main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_client_that_left_while_the_server_stops_is_no_error(
+    app: App, kind: str, gate: threading.Event, server: Server, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """E-08, A-20."""
+    source = Source("one", gate, "two")
+    serve(app, kind, source, heartbeat=3600)
+
+    async def main() -> None:
+        line = Line(fails=OSError("gone"))
+        with anyio.fail_after(DEADLINE):
+            async with anyio.create_task_group() as group:
+                begin(group, app, scope_of(), line)
+                await happens(lambda: line.chunks, "the stream did not begin")
+                signal.raise_signal(signal.SIGTERM)
+                line.left.set()
+        assert not line.complete
+        gate.set()
+        await happens(lambda: source.closed == 1, "the generator was not closed")
+        await settled(app)
+
+    on_loop(backend, main)
+    assert logged(caplog) == []
+
+
 # Many
 
 
@@ -481,3 +596,48 @@ def test_past_the_limit_on_streams_the_answer_is_503(make_app: MakeApp) -> None:
         await settled(app)
 
     on_loop("asyncio", main)
+
+
+# Threads that cannot be had
+
+
+def test_where_there_is_no_portal_a_def_stream_goes_out_without_heartbeats(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """W-54: `tests/test_wsgi.py` asks a gevent worker itself; here the portal takes this process for one."""
+
+    class Monkey:
+        @staticmethod
+        def is_module_patched(name: str) -> bool:
+            return name == "threading"
+
+    source = Source("one", "two")
+    serve(app, "def", source, heartbeat=0.001)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", Monkey)
+    answer = exchange(app, "wsgi", "GET", b"/")
+    assert answer.chunks == [b"data: one\n\n", b"data: two\n\n"]
+    assert source.closed == 1
+    assert ["has no heartbeats" in record.getMessage() for record in logged(caplog)] == [True]
+
+
+def test_a_stream_that_ends_with_its_portal_is_closed(app: App) -> None:
+    """W-51: the loop that would take an event has gone, and with it whoever listens."""
+    gate, full = threading.Event(), threading.Event()
+    closed: list[int] = []
+
+    def events() -> Iterator[str]:
+        try:
+            for number in range(DEPTH):
+                yield str(number)
+            full.set()
+            assert gate.wait(DEADLINE)
+            yield "one that finds no room"
+        finally:
+            closed.append(1)
+
+    app.get("/")(lambda: EventSourceResponse(events(), heartbeat=3600))
+    with Client(app, "wsgi") as client, client.stream("GET", "/"):
+        assert full.wait(DEADLINE)
+        app.portal.stop()
+        gate.set()
+        until(lambda: closed, "the generator was not closed")
