@@ -2082,7 +2082,7 @@ def test_uvloop_serves_as_asyncio_does(app: App) -> None:
     ids=["-O", "-X dev", "-W error", "asyncio debug"],
 )
 def test_a_strict_or_a_careless_interpreter_changes_nothing(options: list[str], environment: dict[str, str]) -> None:
-    """A-46: some tests of this file; the whole suite runs so in ``make test-all``."""
+    """A-46, R57: some tests of this file; the whole suite runs so in ``make test-all``."""
     chosen = "cancelled_at_any_moment or before_the_call_returns or put_together or returns_none"
     command = [sys.executable, *options, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", chosen, __file__]
     done = subprocess.run(

@@ -903,3 +903,14 @@ def test_requests_have_the_same_facts_behind_both_doors(app: App, colour: Any) -
             for door in DOORS
         }
         assert len(bodies) == 1, bodies
+
+
+def test_a_header_spelt_with_underscores_is_no_header_with_dashes(ask: Ask, app: App) -> None:
+    """R20: a proxy that strips X-Auth-User lets X_Auth_User pass."""
+
+    @app.get("/")
+    def names(request: Request) -> list[str]:
+        return [name for name in request.headers if "auth" in name]
+
+    answer = ask(app, "GET", b"/", [(b"host", b"x"), (b"X_Auth_User", b"admin"), (b"x-auth-kind", b"b")])
+    assert answer.body == b'["x-auth-kind"]'

@@ -8,6 +8,7 @@ import gc
 import io
 import logging
 import os
+import sys
 import threading
 import types
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -316,6 +317,41 @@ def test_two_thousand_mixed_requests_leave_no_cyclic_garbage(rounds: tuple[Round
         gc.garbage.clear()
         gc.enable()
     assert (found, kinds) == (0, [])
+
+
+def test_nothing_is_kept_for_each_path_host_language_or_header_that_clients_think_of() -> None:
+    """R69."""
+    app = application(Generators(), False)
+
+    def play(first: int) -> None:
+        for number in range(first, first + 2000):
+            environ = {
+                "REQUEST_METHOD": "GET",
+                "PATH_INFO": f"/files/{number}" if number % 2 else f"/def/text/{number}",
+                "QUERY_STRING": f"q{number}=1",
+                "SERVER_NAME": "x",
+                "SERVER_PORT": "80",
+                "HTTP_HOST": f"host{number}.example",
+                "HTTP_ACCEPT": f"text/x-{number}, text/html;q=0.5",
+                "HTTP_ACCEPT_LANGUAGE": f"x-{number}",
+                "HTTP_COOKIE": f"c{number}=1",
+                f"HTTP_X_{number}": "1",
+                "REMOTE_ADDR": f"10.0.{number // 256 % 256}.{number % 256}",
+                "wsgi.input": io.BytesIO(),
+            }
+            b"".join(app(environ, lambda status, headers, exc_info=None: lambda data: None))
+
+    logging.disable()
+    try:
+        play(0)
+        gc.collect()
+        before = sys.getallocatedblocks()
+        play(10_000)
+        gc.collect()
+        assert sys.getallocatedblocks() - before < 500  # one block for each of them would be two thousand
+    finally:
+        app.shutdown()
+        logging.disable(logging.NOTSET)
 
 
 def test_a_thousand_aborted_requests_leave_nothing_behind(rounds: tuple[Round, Generators]) -> None:
