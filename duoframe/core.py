@@ -258,7 +258,7 @@ async def _make_ready(request: Request, response: Response) -> Response:
     try:
         if response._headers is not None:
             response = response.make_conditional(request)
-        if stream is not None:
+        if stream is not None and not response.bodyless:  # a 304 is closed, and never walked
             _admit_stream(request, stream)
     except BaseException:
         if stream is not None:

@@ -1210,6 +1210,32 @@ def test_a_stream_is_counted_whoever_gives_it_and_once_a_request(giver: str, mak
     asyncio.run(main())
 
 
+def test_a_stream_that_turns_out_to_be_known_to_the_client_needs_no_place(make_app: MakeApp, colour: Any) -> None:
+    app = make_app(streams=1)
+    chunks = Chunks()
+
+    def known() -> StreamingResponse:
+        return StreamingResponse(chunks, headers={"etag": '"1"'})
+
+    app.get("/")(colour(known))
+
+    async def main() -> None:
+        await app.ensure_started(app.runtime())
+        assert app.runtime().threads.streams.take()
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"if-none-match", b'"1"')]}
+        receive: Any = anyio.sleep_forever  # nothing comes
+        await app(scope, receive, send)
+        assert sent[0]["status"] == 304
+
+    asyncio.run(main())
+    assert (chunks.walked, chunks.closed) == (False, 1)
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_middleware_whose_answer_is_refused_is_closed(make_app: MakeApp, kind: str) -> None:
     app = make_app(streams=1)
