@@ -36,14 +36,18 @@ _BEFORE_BODY = (
 class Outlet(Protocol):
     """Where a door takes the chunks of a streamed answer."""
 
-    def begin(self, response: Response) -> bool:
-        """The answer's status and header fields are known; whether its body is to follow through here."""
-
     async def send(self, chunk: bytes) -> None:
         """Take one chunk, waiting for the client. Raises `Closed` or `ClientDisconnect` when it has gone."""
 
     async def replace(self, response: Response, error: Exception) -> None:
         """Answer ``response``, whole, instead: nothing of the first answer has been sent."""
+
+
+class Beginning(Outlet, Protocol):
+    """An outlet that learns of an answer when there is one."""
+
+    def begin(self, response: Response) -> bool:
+        """The answer's status and header fields are known; whether its body is to follow through here."""
 
 
 def enter_gate(plan: Plan, request: Request) -> bool:
@@ -106,7 +110,7 @@ async def respond(plan: Plan, request: Request) -> Response:
         error = None  # here and below: no cycle of an error, its traceback and the frame that holds it
 
 
-async def exchange(plan: Plan, request: Request, outlet: Outlet) -> Response:
+async def exchange(plan: Plan, request: Request, outlet: Beginning) -> Response:
     """`respond` and, where the answer is a stream, `deliver`: for doors whose plan runs where they do not."""
     response = await respond(plan, request)
     if response.stream is not None and outlet.begin(response):

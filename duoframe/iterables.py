@@ -202,10 +202,6 @@ class SteppedAnswer(Answer):
         self._coroutine: Coroutine[Any, Any, None] | None = None
         self._ended = False
 
-    def begin(self, response: Response) -> bool:
-        """Nothing to do: this answer was made of that response."""
-        return True
-
     async def send(self, chunk: bytes) -> None:
         await _emit(chunk)
 

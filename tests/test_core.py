@@ -1262,6 +1262,25 @@ def test_middleware_whose_answer_is_refused_is_closed(make_app: MakeApp, kind: s
         assert closed == ["closed"]
 
 
+def test_the_conditions_of_a_request_are_kept_whatever_answers(ask: Ask, app: App, colour: Any) -> None:
+    """RFC 9110 §13.1.1, §13.1.2; what yields a body that is not sent is closed."""
+    made: list[Chunks] = []
+
+    def stream() -> StreamingResponse:
+        made.append(Chunks())
+        return StreamingResponse(made[-1], headers={"etag": '"a"'})
+
+    app.get("/plain")(colour(lambda: PlainTextResponse("x", headers={"etag": '"a"'})))
+    app.get("/stream")(colour(stream))
+    for path in (b"/plain", b"/stream"):
+        assert ask(app, "GET", path, [(b"if-match", b'"b"')]).status == 412
+        assert ask(app, "GET", path, [(b"if-match", b'"a"')]).status == 200
+        answer = ask(app, "GET", path, [(b"if-none-match", b'"a"')])
+        assert (answer.status, answer.body) == (304, b"")
+    assert [stream.walked for stream in made] == [False, True, False]
+    assert all(stream.closed for stream in made)
+
+
 # Background work
 
 
