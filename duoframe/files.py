@@ -57,8 +57,8 @@ class FileResponse(Response):
     """A file: ``FileResponse("report.pdf")``, or an open binary file from its position on, which is closed at the end.
 
     ``media_type`` is told by the ending of the path where none is given. ``filename`` is the name to save it under;
-    with ``inline`` the client shows it. A whole file goes out with Last-Modified and an entity tag, a GET with Range gets
-    parts (RFC 9110 §14), and the conditions of a request are kept (§13).
+    with ``inline`` the client shows it. A whole file goes out with Last-Modified and an entity tag, a GET with Range
+    gets parts (RFC 9110 §14), and the conditions of a request are kept (§13).
 
     Raises `TypeError` for what is neither a path nor a binary file that can be sought.
     """
