@@ -15,7 +15,7 @@ from typing import Any
 from anyio import sleep
 from anyio.lowlevel import checkpoint
 
-from duoframe import App, FileResponse, Request, Response
+from duoframe import App, EventSourceResponse, FileResponse, Request, Response, ServerSentEvent
 from duoframe.debugpage import may_see
 from duoframe.testing import exchange
 from duoframe.types import ASGIApp, Environ, ExcInfo, Message, Receive, Scope, Send, StartResponse, WSGIApp
@@ -261,6 +261,32 @@ async def endless_later(token: str) -> AsyncIterator[bytes]:
         while True:
             yield b"on and on " * 100
             await sleep(POLL)
+    finally:
+        note(f"closed/{token}")
+
+
+@app.get("/events/{token}")
+def events(token: str) -> EventSourceResponse:
+    return EventSourceResponse(ticks(token), heartbeat=0.2)
+
+
+@app.get("/async/events/{token}")
+async def events_later(token: str, request: Request) -> EventSourceResponse:
+    return EventSourceResponse(ticks_later(token, request.last_event_id), heartbeat=0.2)
+
+
+def ticks(token: str) -> Iterator[str]:
+    try:
+        yield "tick"
+        time.sleep(DEADLINE / 4)
+    finally:
+        note(f"closed/{token}")
+
+
+async def ticks_later(token: str, after: str | None) -> AsyncIterator[ServerSentEvent]:
+    try:
+        yield ServerSentEvent("tick", id=f"after {after}")
+        await sleep(3600)
     finally:
         note(f"closed/{token}")
 

@@ -23,6 +23,8 @@ class Setup:
     """Whether shut-down hooks run when the server is told to stop."""
     finishes: bool = False
     """Whether it promises to finish the requests in flight before it stops."""
+    ends_events: bool = False
+    """Whether a stream of events then comes to its end, and the server with it, in less than its grace period."""
     together: int = 20
     """How many `def` requests of the test it has under way at one time."""
     takes_chunked: bool = True
@@ -53,16 +55,18 @@ make_server('127.0.0.1', {port}, app).serve_forever()" """
 
 SETUPS = [
     Setup("gunicorn-sync", "wsgi", GUNICORN, together=1),
-    Setup("gunicorn-gthread", "wsgi", f"{GUNICORN} --threads 64", finishes=True),
+    Setup("gunicorn-gthread", "wsgi", f"{GUNICORN} --threads 64", finishes=True, ends_events=True),
     Setup("gunicorn-preload", "wsgi", f"{GUNICORN} --threads 32 --preload", environment={"SERVED_EARLY": "1"}),
-    Setup("gunicorn-asgi", "asgi", f"{GUNICORN} -k asgi", finishes=True),
-    Setup("gunicorn-uvicorn", "asgi", f"{GUNICORN} -k uvicorn_worker.UvicornWorker"),
-    Setup("uvicorn-httptools-uvloop", "asgi", f"{UVICORN} --http httptools --loop uvloop", finishes=True),
-    Setup("uvicorn-h11-asyncio", "asgi", f"{UVICORN} --http h11 --loop asyncio"),
-    Setup("uvicorn-2-workers", "asgi", f"{UVICORN} --workers 2"),
-    Setup("hypercorn-asyncio", "asgi", HYPERCORN, finishes=True),
-    Setup("hypercorn-trio", "asgi", f"{HYPERCORN} -k trio"),
-    Setup("granian-asgi", "asgi", f"{GRANIAN} --interface asgi", finishes=True),
+    Setup("gunicorn-asgi", "asgi", f"{GUNICORN} -k asgi", finishes=True, ends_events=True),
+    Setup("gunicorn-uvicorn", "asgi", f"{GUNICORN} -k uvicorn_worker.UvicornWorker", ends_events=True),
+    Setup(
+        "uvicorn-httptools-uvloop", "asgi", f"{UVICORN} --http httptools --loop uvloop", finishes=True, ends_events=True
+    ),
+    Setup("uvicorn-h11-asyncio", "asgi", f"{UVICORN} --http h11 --loop asyncio", ends_events=True),
+    Setup("uvicorn-2-workers", "asgi", f"{UVICORN} --workers 2", ends_events=True),
+    Setup("hypercorn-asyncio", "asgi", HYPERCORN, finishes=True, ends_events=True),
+    Setup("hypercorn-trio", "asgi", f"{HYPERCORN} -k trio", ends_events=True),
+    Setup("granian-asgi", "asgi", f"{GRANIAN} --interface asgi", finishes=True, ends_events=True),
     Setup(
         "granian-wsgi",
         "wsgi",
