@@ -273,10 +273,12 @@ async def _make_ready(request: Request, response: Response) -> Response:
 
 
 def _admit_stream(request: Request, stream: Any) -> None:
-    """Count a `def` stream among those of its event loop, once a request. Raises `HTTPException` 503."""
+    """Count a stream that keeps a thread among those of its event loop, once a request. Raises `HTTPException` 503."""
     streams = request._streams
-    if streams is None or request._holds_stream or hasattr(stream, "__anext__") or isinstance(stream, FileBody):
+    if streams is None or request._holds_stream or isinstance(stream, FileBody):
         return
+    if hasattr(stream, "__anext__") and (request.route is None or request.route.plan.colour is not Colour.SYNC):
+        return  # it is walked on the loop; only a sync plan's is walked from the plan's thread
     if not streams.take():
         raise HTTPException(503, f"all {streams.limit} streams are in use", {"retry-after": "1"})
     request._holds_stream = True

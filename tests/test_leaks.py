@@ -49,6 +49,7 @@ MIXED: list[tuple[str, str, str, bytes]] = [
     ("GET", "/def/events", "", b""),
     ("GET", "/async/events", "", b""),
     ("GET", "/mixed/events", "", b""),
+    ("GET", "/def/failing-events", "", b""),
     ("GET", "/async/failing-events", "", b""),
     ("POST", "/def/echo", "application/json", b'{"a": [1, 2]}'),
     ("POST", "/async/echo", "application/json", b"{"),

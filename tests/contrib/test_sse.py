@@ -570,11 +570,12 @@ def test_a_client_that_left_while_the_server_stops_is_no_error(
 # Many
 
 
-def test_past_the_limit_on_streams_the_answer_is_503(make_app: MakeApp) -> None:
-    """E-10: a thousand clients of a `def` generator take no more threads than there are streams, and others go on."""
+@pytest.mark.parametrize("kind", ["def", "def in async def", "async def in def"])
+def test_past_the_limit_on_streams_the_answer_is_503(make_app: MakeApp, kind: str) -> None:
+    """E-10: a thousand clients of what keeps a thread take no more than there are streams, and others go on."""
     app = make_app(streams=50, threads=2)
     gate = threading.Event()
-    serve(app, "def", Source("one", gate))
+    serve(app, kind, Source("one", gate))
     app.get("/other")(lambda: "still here")
 
     async def main() -> None:
