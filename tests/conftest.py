@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +111,18 @@ def make_app() -> Iterator[MakeApp]:
 def app(make_app: MakeApp) -> App:
     """An application, shut down after the test."""
     return make_app()
+
+
+def installed(program: str) -> str:
+    """The path of a program of the system, named as its Debian package, that a test needs.
+
+    Without it the test is skipped; in CI, where all of them have to run, it fails.
+    """
+    path = shutil.which(program)
+    if path is None:
+        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+        give_up(f"this test runs a real {program}: install it (Debian: apt-get install {program})")
+    return path
 
 
 def our_threads() -> list[str]:

@@ -1,7 +1,6 @@
 """A real browser and its EventSource: it reads what is sent, comes back when a stream ends, and says where it was."""
 
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import installed
 from tests.servers.process import DEADLINE, Server
 from tests.servers.table import Setup
 from tests.servers.wire import exchange, request
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 APP = "examples.events.app:app"
 SERVERS = [
     Setup("gunicorn", "wsgi", f"gunicorn --no-control-socket --bind 127.0.0.1:{{port}} --threads 8 {APP}"),
@@ -24,11 +23,10 @@ COUNTED = " ".join(f'{{"n":{n}}}' for n in range(1, 13))
 
 
 @contextmanager
-def browsing(address: str, profile: Path) -> Iterator[None]:
+def browsing(chromium: str, address: str, profile: Path) -> Iterator[None]:
     """A headless Chromium that shows a page."""
-    assert CHROMIUM is not None
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    command = [CHROMIUM, *quiet, f"--user-data-dir={profile}", "--remote-debugging-port=0", address]
+    command = [chromium, *quiet, f"--user-data-dir={profile}", "--remote-debugging-port=0", address]
     with (profile.parent / "browser.log").open("wb") as log:
         browser = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
@@ -38,11 +36,11 @@ def browsing(address: str, profile: Path) -> Iterator[None]:
         browser.wait(DEADLINE)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 @pytest.mark.parametrize("colour", ["def", "async"])
 @pytest.mark.parametrize("setup", SERVERS, ids=lambda setup: setup.name)
 def test_a_page_gets_every_event_once_over_several_connections(setup: Setup, colour: str, tmp_path: Path) -> None:
     """E-01, E-07: three connections, each after the last event of the one before."""
+    chromium = installed("chromium")
     server = Server(setup, tmp_path / "server").start()
     try:
         deadline = time.monotonic() + DEADLINE
@@ -52,7 +50,7 @@ def test_a_page_gets_every_event_once_over_several_connections(setup: Setup, col
                 break
             except OSError:
                 time.sleep(0.05)  # not listening yet
-        with browsing(f"http://127.0.0.1:{server.port}/{colour}/", tmp_path / "profile"):
+        with browsing(chromium, f"http://127.0.0.1:{server.port}/{colour}/", tmp_path / "profile"):
             seen: list[str] = []
             while not seen and time.monotonic() < deadline:
                 seen = json.loads(exchange(server.port, request("GET", "/seen")).body)

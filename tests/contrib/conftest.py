@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.conftest import until
+from tests.conftest import installed, until
 
 
 class RedisServer:
@@ -25,9 +24,7 @@ class RedisServer:
         self.url = f"unix://{self._socket}"
 
     def start(self) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            pytest.fail("these tests run a real redis-server: install it (Debian: apt-get install redis-server)")
+        program = installed("redis-server")
         options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
             [program, *options, "--dir", str(self._socket.parent)], stdout=subprocess.DEVNULL
