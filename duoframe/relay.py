@@ -203,6 +203,7 @@ class ToThread:
         if self._waiter is not None:
             self._wake()
         elif self._task is not None and not self._told:
+            self._told = True
             self._task.cancel()
 
     def _wake(self) -> None:

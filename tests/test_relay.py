@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import trio
-from anyio import CancelScope, sleep_forever
+from anyio import CancelScope, sleep, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from duoframe import relay
@@ -392,6 +392,25 @@ def test_a_fault_in_the_clean_up_is_raised_by_close(loop: Loop) -> None:
     next(walked)
     with pytest.raises(ValueError, match="clean-up"):
         walked.close()
+
+
+def test_a_walk_that_is_interrupted_and_closed_is_told_once(loop: Loop) -> None:
+    """A-19: what would be told a second time is a clean-up."""
+    cleaned: list[bool] = []
+
+    async def waiting() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await sleep_forever()
+        finally:
+            await sleep(0.05)
+            cleaned.append(True)
+
+    walked = iterate(loop, waiting(), GRACE)
+    next(walked)
+    walked.interrupt()
+    walked.close()
+    assert cleaned == [True]
 
 
 def test_a_clean_up_that_does_not_end_is_waited_for_within_the_grace_period(
