@@ -142,10 +142,12 @@ def test_a_driven_coroutine_has_a_context_of_its_own_on_every_step(backend: str)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_errors_and_cancellation_reach_a_driven_coroutine(backend: str) -> None:
     caught = []
+    scopes: list[anyio.CancelScope] = []
 
     async def work() -> None:
         with pytest.raises(ZeroDivisionError):
             await answer_of(lambda: 1 // 0)
+        scopes[0].cancel()
         try:
             await anyio.sleep_forever()
         except BaseException as error:
@@ -153,7 +155,8 @@ def test_errors_and_cancellation_reach_a_driven_coroutine(backend: str) -> None:
             raise
 
     async def main() -> None:
-        with anyio.move_on_after(0.01) as scope:
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
             await Drive(work(), copy_context(), InPlace())
         assert scope.cancelled_caught
         assert isinstance(caught[0], anyio.get_cancelled_exc_class())
