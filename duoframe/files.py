@@ -23,7 +23,6 @@ from duoframe.conditions import http_date
 from duoframe.datastructures import Fields, MutableHeaders
 from duoframe.disposition import content_disposition
 from duoframe.errors import HTTPException
-from duoframe.ranges import parse_range
 from duoframe.requests import Request
 from duoframe.responses import Response
 
@@ -119,8 +118,8 @@ class FileResponse(Response):
 
     def _select(self, request: Request, body: FileBody) -> None:
         """Choose the parts that a Range field asks for; the whole where there is none."""
-        parts = parse_range(request.headers.get("range"), body.size)
-        if parts is None or not request.preconditions.allow_range(self.etag, self.last_modified):
+        parts = request.range(body.size, self.etag, self.last_modified)
+        if parts is None:
             body.offer(self._file if isinstance(self._file, str) else None)
             return
         if not parts:

@@ -19,12 +19,17 @@ from duoframe.conditions import ETag, Preconditions, http_date
 from duoframe.cookies import parse_cookies
 from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
 from duoframe.errors import HTTPException
+from duoframe.ranges import parse_range
 from duoframe.sessions import Session
 from duoframe.streams import BodyStream
 from duoframe.threads import Slots
 
 MAX_EVENT_ID = 1024
 """Bytes of the id of a server-sent event."""
+
+
+Ranges = list[range]
+"""Parts of a body, in the order they were asked for."""
 
 
 class Facts(NamedTuple):
@@ -241,6 +246,21 @@ class Request:
             if last_modified is not None:
                 validators["last-modified"] = http_date(last_modified)
             raise HTTPException(304, headers={**validators, **(headers or {})})
+
+    def range(
+        self, size: int, etag: ETag | str | None = None, last_modified: datetime | float | None = None
+    ) -> Ranges | None:
+        """The parts that a GET asks for of ``size`` bytes (RFC 9110 §14): ``[range(0, 500)]`` for ``bytes=0-499``.
+
+        ``None`` where the whole is to be sent: without a Range field, with one that is malformed or asks for too much,
+        and where If-Range does not hold for ``etag`` and ``last_modified``. An empty list is for a 416.
+        """
+        if self.method != "GET" or "range" not in self.headers:
+            return None
+        tag = None if etag is None else ETag.of(etag)
+        if not self.preconditions.allow_range(tag, last_modified):
+            return None
+        return parse_range(self.headers["range"], size)
 
     @property
     def last_event_id(self) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -462,3 +463,35 @@ def test_tasks_that_read_one_stream_at_the_same_time_share_it(ask: Ask, app: App
         assert ask(app, "POST", b"/", body=iter([b"a"] * 20)).body == b"20"
     else:
         assert ask(app, "POST", b"/", body=b"a" * 20).body == b"20"
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "expected"),
+    [
+        ("GET", {}, None),
+        ("GET", {"range": "bytes=0-499"}, [[0, 500]]),
+        ("GET", {"range": "bytes=-1, 0-0"}, [[999, 1000], [0, 1]]),
+        ("GET", {"range": "bytes=1000-"}, []),
+        ("GET", {"range": "items=0-1"}, None),
+        ("GET", {"range": "bytes=0-0", "if-range": '"now"'}, [[0, 1]]),
+        ("GET", {"range": "bytes=0-0", "if-range": '"then"'}, None),
+        ("POST", {"range": "bytes=0-0"}, None),
+    ],
+)
+def test_the_parts_that_a_request_asks_for(
+    ask: Ask,
+    app: App,
+    colour: Callable[..., Any],
+    method: str,
+    fields: dict[str, str],
+    expected: list[list[int]] | None,
+) -> None:
+    """H-29 to H-36: for what is no file; the ranges of RFC 9110 §14.1.2 end with the last byte, Python's behind it."""
+
+    def parts(request: Request) -> Any:
+        found = request.range(1000, "now")
+        return {"parts": found if found is None else [[part.start, part.stop] for part in found]}
+
+    app.route("/", methods=["GET", "POST"])(colour(parts))
+    answer = ask(app, method, b"/", [(name.encode(), value.encode()) for name, value in fields.items()])
+    assert json.loads(answer.body) == {"parts": expected}
