@@ -70,7 +70,7 @@ def test_what_an_exception_says_deceives_no_terminal(app: App, ask: Ask, kept: K
 
 class Mute(Exception):
     @property
-    def __notes__(self) -> list[str]:  # type: ignore[override]  # nobody forbids it
+    def __cause__(self) -> BaseException | None:  # type: ignore[override]  # nobody forbids it
         raise ZeroDivisionError
 
 

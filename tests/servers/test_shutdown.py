@@ -74,7 +74,9 @@ def test_sigterm_loses_no_request_in_flight(setup: Setup, path: str, tmp_path: P
 @pytest.mark.parametrize("worker", ["--threads 4", "-k asgi"])
 def test_a_recycled_gunicorn_worker_loses_no_request_and_runs_its_hooks(worker: str, tmp_path: Path) -> None:
     """P-20."""
-    setup = Setup("recycled", "wsgi", f"{GUNICORN} --workers 2 --max-requests 20 {worker}")
+    # gunicorn waits so long for a worker that it was just starting when it was told to stop, and that has not heard it.
+    patience = "--graceful-timeout 10"
+    setup = Setup("recycled", "wsgi", f"{GUNICORN} --workers 2 --max-requests 20 {patience} {worker}")
     deadline = time.monotonic() + DEADLINE
 
     def ask(_: int) -> set[bytes]:
