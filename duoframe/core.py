@@ -126,7 +126,7 @@ async def deliver(plan: Plan, request: Request, response: Response, outlet: Outl
     stream: Any = response.stream
     begun = False
     try:
-        if request.method != "HEAD" and not response.bodyless:
+        if response.sends_body(request.method):
             left = response.declared_length
             async_stream = hasattr(stream, "__anext__")
             while True:

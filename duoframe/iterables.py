@@ -313,8 +313,8 @@ class PortalAnswer(Answer):
             super()._conclude()
 
     def _keep_alive(self, response: Response) -> None:
-        self._heartbeat = response.heartbeat
-        if self._heartbeat is not None:
+        if response.heartbeat is not None and response.sends_body(self.request.method):
+            self._heartbeat = response.heartbeat
             self._silence = self._heartbeat.first
 
     def _patiently(self, heartbeat: Heartbeat) -> Any:

@@ -114,7 +114,7 @@ class Call:
     def begin(self, response: Response) -> bool:
         """Keep the start of a streamed answer until its first chunk."""
         self._response = response
-        if response.heartbeat is not None:
+        if response.heartbeat is not None and response.sends_body(self.request.method):
             from duoframe.live import Live
 
             self.live = Live(response.heartbeat, self._put, self.runtime.loop)

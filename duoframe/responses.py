@@ -132,6 +132,10 @@ class Response:
         """Whether the status forbids a body (RFC 9110 §15)."""
         return self._status in BODYLESS
 
+    def sends_body(self, method: str) -> bool:
+        """Whether a body goes out to a request with this method (RFC 9110 §6.4.1)."""
+        return method != "HEAD" and not self.bodyless
+
     @property
     def declared_length(self) -> int | None:
         """The content-length that was set, where it is one number."""

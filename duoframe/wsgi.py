@@ -170,7 +170,7 @@ def _content(environ: Environ) -> tuple[str, str]:
 
 def _streamed(request: Request, context: Context, entry: Input | None, plan: Plan, response: Response) -> Answer:
     """The answer whose stream a sync plan has given: on this thread, unless there are heartbeats to send beside it."""
-    if response.heartbeat is not None:
+    if response.heartbeat is not None and response.sends_body(request.method):
         try:
             return ThreadAnswer(request, context, entry, plan, response)
         except (ConfigurationError, ThreadsExhaustedError) as error:

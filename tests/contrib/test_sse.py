@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -245,6 +246,32 @@ def test_the_answer_to_head_has_the_fields_alone(app: App, ask: Ask, kind: str) 
     serve(app, kind, source, heartbeat=0.01)
     answer = ask(app, "HEAD", b"/")
     assert (answer.status, answer.body, source.begun) == (200, b"", source.closed)
+
+
+class SlowToClose:
+    """A stream that is silent for many heartbeats while it is closed."""
+
+    closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        raise AssertionError("walked")
+
+    def close(self) -> None:
+        time.sleep(0.2)
+        self.closed = True
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204)])
+def test_what_has_no_body_has_no_heartbeats(
+    app: App, ask: Ask, colour: Callable[..., Any], method: str, status: int
+) -> None:
+    slow = SlowToClose()
+    app.get("/")(colour(lambda: EventSourceResponse(slow, heartbeat=0.01, status=status)))
+    answer = ask(app, method, b"/")
+    assert (answer.status, answer.body, slow.closed) == (status, b"", True)
 
 
 def test_a_status_without_a_body_tells_a_client_to_stay_away(app: App, ask: Ask, kind: str) -> None:
