@@ -61,16 +61,12 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
                 response = await Drive(respond(plan, request), call.context, call, None, call.interrupted)
         if call.interruptions:
             call.tell_swallowed(1)
-        if response.stream is None:
+        if response.stream is not None:
+            await _send_stream(call, receive, plan, response, worker)
+        else:
             if call.admission is not None:
                 call.admission.leave()  # who reads slowly must not keep others from the threads
             await call.answer(response)
-        elif isinstance(response.stream, FileBody):
-            call.admit().to_file()
-            await call.send_file(receive, plan, response, response.stream)
-        else:
-            call.admit().to_stream()
-            await call.stream(receive, response, worker.pump() if worker is not None else call.body(plan, response))
     except (ClientDisconnect, Closed):
         pass
     except (Exception, SystemExit) as error:  # one request must not end a server that answers others
@@ -97,6 +93,16 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
                 call.end()
             else:
                 call.admission.conclude(call.end)
+
+
+async def _send_stream(call: Call, receive: Receive, plan: Plan, response: Response, worker: Worker | None) -> None:
+    """Send an answer whose body is made while it goes out: by the worker, on this loop, or out of a file."""
+    if isinstance(response.stream, FileBody):
+        call.admit().to_file()
+        await call.send_file(receive, plan, response, response.stream)
+    else:
+        call.admit().to_stream()
+        await call.stream(receive, response, worker.pump() if worker is not None else call.body(plan, response))
 
 
 async def _start(app: Any, runtime: Runtime, call: Call) -> bool:

@@ -15,11 +15,10 @@ from collections.abc import Iterable
 from io import FileIO
 
 from duoframe.errors import ConfigurationError
+from duoframe.files import READ_ONLY
 
 MOST_LINKS = 40
 """Links that may be met on one way; as many as Linux follows."""
-
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # so that a FIFO holds nobody up
 
 
 class Tree:
@@ -54,13 +53,13 @@ class Tree:
 
     def _follow(self, names: Iterable[str]) -> int:
         """A descriptor of what the system finds, wherever that is."""
-        return os.open(os.path.join(self.root, *names), _OPEN)
+        return os.open(os.path.join(self.root, *names), READ_ONLY)
 
     def _walk(self, names: Iterable[str]) -> int:
         """A descriptor of what is found below the root; a link is read and walked, never followed."""
         pending = [*names][::-1]
         links = 0
-        way = [os.open(self.root, _OPEN | os.O_DIRECTORY)]
+        way = [os.open(self.root, READ_ONLY | os.O_DIRECTORY)]
         try:
             while pending:
                 name = pending.pop()
@@ -70,7 +69,7 @@ class Tree:
                         raise _absent()
                     continue
                 try:
-                    way.append(os.open(name, _OPEN | os.O_NOFOLLOW, dir_fd=way[-1]))
+                    way.append(os.open(name, READ_ONLY | os.O_NOFOLLOW, dir_fd=way[-1]))
                     continue
                 except OSError as error:
                     if error.errno != errno.ELOOP or links == MOST_LINKS:
