@@ -10,7 +10,7 @@ from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException,
 from duoframe.files import FileResponse
 from duoframe.limits import Limits
 from duoframe.patterns import Converter
-from duoframe.plan import inline
+from duoframe.pieces import inline
 from duoframe.redirects import RedirectResponse, is_safe_redirect, redirect
 from duoframe.requests import Request
 from duoframe.responses import (

@@ -26,7 +26,8 @@ from duoframe.errors import ConfigurationError, HTTPException
 from duoframe.lifespan import START_TIMEOUT, Lifespan, release
 from duoframe.limits import Limits
 from duoframe.patterns import CONVERTERS, Converter, Pattern
-from duoframe.plan import Colour, ErrorHandlers, Piece, Plan, colour_of, inline
+from duoframe.pieces import Colour, Piece, colour_of, inline
+from duoframe.plan import ErrorHandlers, Plan
 from duoframe.portal import Portal
 from duoframe.relay import call as call_on_loop
 from duoframe.requests import Request

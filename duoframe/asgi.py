@@ -18,7 +18,8 @@ from duoframe.errors import ClientDisconnect
 from duoframe.files import FileBody
 from duoframe.incoming import Incoming, let_go, read_request, take_in
 from duoframe.outgoing import Call
-from duoframe.plan import Colour, Plan
+from duoframe.pieces import Colour
+from duoframe.plan import Plan
 from duoframe.relay import Closed, End, ToLoop, iterate
 from duoframe.responses import Response
 from duoframe.runtime import Runtime

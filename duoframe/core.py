@@ -16,7 +16,8 @@ from duoframe.bridge import Hop, step
 from duoframe.context import current
 from duoframe.errors import ClientDisconnect, HTTPException
 from duoframe.files import FileBody
-from duoframe.plan import Colour, Piece, Plan, Stage, Style
+from duoframe.pieces import Colour, Piece
+from duoframe.plan import Plan, Stage, Style
 from duoframe.relay import Closed, iterate
 from duoframe.requests import Request
 from duoframe.responses import Response, problem

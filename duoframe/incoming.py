@@ -12,7 +12,8 @@ from duoframe.body import Body, content_length
 from duoframe.bridge import Cancellable, Loop
 from duoframe.datastructures import Headers
 from duoframe.errors import ClientDisconnect, HTTPException
-from duoframe.plan import Colour, Plan
+from duoframe.pieces import Colour
+from duoframe.plan import Plan
 from duoframe.relay import call
 from duoframe.requests import Facts, Request
 from duoframe.runtime import Runtime

@@ -20,7 +20,7 @@ from typing import Any
 from duoframe import binding
 from duoframe.bridge import Drive, Hop, Loop, step
 from duoframe.errors import ConfigurationError
-from duoframe.plan import Colour, Piece, colour_of
+from duoframe.pieces import Colour, Piece, colour_of
 from duoframe.runtime import Runtime
 from duoframe.threads import Admission
 

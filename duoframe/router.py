@@ -18,7 +18,8 @@ from duoframe import binding
 from duoframe.bridge import Stepped
 from duoframe.errors import ConfigurationError
 from duoframe.limits import Limits
-from duoframe.plan import Colour, Piece, Plan, colour_of
+from duoframe.pieces import Colour, Piece, colour_of
+from duoframe.plan import Plan
 from duoframe.responses import Response
 
 H = TypeVar("H", bound=Callable[..., Any])

@@ -36,7 +36,8 @@ from duoframe.iterables import (
     file_wrapper,
 )
 from duoframe.limits import Limits
-from duoframe.plan import Colour, Plan
+from duoframe.pieces import Colour
+from duoframe.plan import Plan
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.streams import BodyStream

@@ -20,13 +20,13 @@ from duoframe import App, inline
 PACKAGE = Path(duoframe.__file__).parent
 
 FLOORS = [
-    ["types", "errors", "limits", "grammar", "datastructures"],
+    ["types", "errors", "faults", "limits", "grammar", "datastructures"],
     ["conditions", "ranges", "negotiation", "disposition", "caching"],
     ["cookies", "signing", "bridge", "threads", "relay", "signals"],
     ["uploads", "parts", "body", "streams", "sessions"],
     ["requests", "responses", "answers", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
-    ["context", "logs", "binding", "contrib"],
+    ["params", "context", "logs", "binding", "pieces", "contrib"],
     ["plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],

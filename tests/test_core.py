@@ -30,7 +30,8 @@ from duoframe import request as running
 from duoframe.bridge import Hop, step
 from duoframe.core import respond
 from duoframe.limits import Limits
-from duoframe.plan import ErrorHandlers, Piece, Plan, colour_of
+from duoframe.pieces import Piece, colour_of
+from duoframe.plan import ErrorHandlers, Plan
 from duoframe.testing import Client, exchange
 from duoframe.threads import ThreadsExhaustedError
 from tests.conftest import Ask, MakeApp, MakeClient

@@ -10,7 +10,8 @@ import pytest
 
 from duoframe import ConfigurationError, HTTPException, Response, inline
 from duoframe.limits import Limits
-from duoframe.plan import Colour, ErrorHandlers, Piece, Plan, Style, colour_of
+from duoframe.pieces import Colour, Piece, colour_of
+from duoframe.plan import ErrorHandlers, Plan, Style
 
 
 def sync_middleware(request: Any) -> Generator[Any, Any]:

@@ -17,7 +17,7 @@ from typing import TypedDict, Unpack
 from duoframe.cookies import SameSite, cookie_field
 from duoframe.errors import ConfigurationError, HTTPException
 from duoframe.files import FileBody
-from duoframe.plan import inline
+from duoframe.pieces import inline
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.sessions import Kept, Session, Store, StoreUnavailable, unpack

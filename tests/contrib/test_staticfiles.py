@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from duoframe import App, ConfigurationError, HTTPException, Router
 from duoframe.contrib import trees
 from duoframe.contrib.staticfiles import IMMUTABLE, StaticFiles, has_content_hash
-from duoframe.plan import Colour
+from duoframe.pieces import Colour
 from duoframe.testing import Exchange, exchange
 from tests.conftest import Ask
 

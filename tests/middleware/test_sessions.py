@@ -17,7 +17,7 @@ from duoframe import App, ConfigurationError, FileResponse, Request, Response, R
 from duoframe.contrib.stores import MemoryStore, SQLiteStore
 from duoframe.cookies import cookie_field
 from duoframe.middleware.sessions import FORTNIGHT, CookieSessions, ServerSessions
-from duoframe.plan import Colour, Piece
+from duoframe.pieces import Colour, Piece
 from duoframe.testing import Exchange
 from tests.conftest import Ask, MakeApp
 
