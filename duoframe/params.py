@@ -92,6 +92,18 @@ class Dependency:
         self.scopes = scopes
 
 
+class SecurityScopes:
+    """The scopes that all who asked for a dependency require of it, for a parameter annotated with this class."""
+
+    __slots__ = ("scopes",)
+
+    def __init__(self, scopes: tuple[str, ...] = ()) -> None:
+        self.scopes = scopes
+
+    def __str__(self) -> str:
+        return " ".join(self.scopes)
+
+
 def Path(default: Any = REQUIRED, **options: Unpack[Options]) -> Any:  # noqa: N802  # a kind, as its users read it
     """A part of the path."""
     return Parameter("path", default, options)
