@@ -18,7 +18,7 @@ from types import EllipsisType
 from typing import Any, NoReturn, TypeVar, overload
 from urllib.parse import quote
 
-from duoframe import asgi, binding, logs, wsgi
+from duoframe import asgi, binding, logs, signatures, wsgi
 from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
 from duoframe.datastructures import State
@@ -273,7 +273,7 @@ class App(Router):
 
     def _add(self, route: Route) -> None:
         self._check_open(route.handler)
-        name = binding.describe(route.handler)
+        name = signatures.describe(route.handler)
         try:
             pattern = Pattern(route.path, route.host, self._table.converters)
             route.piece = Piece(binding.bind(route.handler, pattern.parameters), colour_of(route.handler), name)
@@ -290,7 +290,8 @@ class App(Router):
     def _check_open(self, subject: Any) -> None:
         if self._compiled:
             raise ConfigurationError(
-                f"{binding.describe(subject)} was registered after the application had started; register it on import"
+                f"{signatures.describe(subject)} was registered after the application had started;"
+                " register it on import"
             )
 
     def _plan(self, name: str, handler: Piece, routers: Iterable[Router], **options: Any) -> Plan:
@@ -312,7 +313,7 @@ class App(Router):
             limits=limits,
             stream=route.stream,
             status=route.status_code,
-            void=binding.returns_none(route.handler),
+            void=signatures.returns_none(route.handler),
             refuse=self._refusing,
         )
 

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any
 
-from duoframe import binding
+from duoframe import signatures
 from duoframe.bridge import Drive, Hop, Loop, step
 from duoframe.errors import ConfigurationError
 from duoframe.pieces import Colour, Piece, colour_of
@@ -65,13 +65,13 @@ class Lifespan:
 
     def add(self, function: Any) -> None:
         """Take a generator function with one ``yield``, which may take the app. `ConfigurationError` otherwise."""
-        if not callable(function) or not binding.is_generator(function):
+        if not callable(function) or not signatures.is_generator(function):
             raise ConfigurationError(
-                f"lifespan {binding.describe(function)} has no `yield`: write a generator function that yields once,"
+                f"lifespan {signatures.describe(function)} has no `yield`: write a generator function that yields once,"
                 " between start-up and shut-down"
             )
-        call = binding.accepts(function, ("app",), "lifespan")
-        self.pieces.append(Piece(call, colour_of(function), binding.describe(function)))
+        call = signatures.accepts(function, ("app",), "lifespan")
+        self.pieces.append(Piece(call, colour_of(function), signatures.describe(function)))
 
     def claim(self) -> tuple[Future[None], bool]:
         """The start-up of this process: what it will end in, and whether the caller is the one to run it."""

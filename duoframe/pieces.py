@@ -9,7 +9,7 @@ import enum
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from duoframe import binding
+from duoframe import signatures
 from duoframe.errors import ConfigurationError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,8 +31,8 @@ def inline(function: F) -> F:
 
     Raises `ConfigurationError` for an `async def`.
     """
-    if binding.needs_loop(function):
-        raise ConfigurationError(f"{binding.describe(function)} is `async def`; `@inline` marks a `def`")
+    if signatures.needs_loop(function):
+        raise ConfigurationError(f"{signatures.describe(function)} is `async def`; `@inline` marks a `def`")
     function.__duoframe_inline__ = True  # type: ignore[attr-defined]  # functions take attributes
     return function
 
@@ -41,7 +41,7 @@ def colour_of(function: Callable[..., Any]) -> Colour:
     """The colour of one piece."""
     if getattr(function, "__duoframe_inline__", False):
         return Colour.INLINE
-    return Colour.ASYNC if binding.needs_loop(function) else Colour.SYNC
+    return Colour.ASYNC if signatures.needs_loop(function) else Colour.SYNC
 
 
 class Piece(NamedTuple):
@@ -54,10 +54,10 @@ class Piece(NamedTuple):
     @classmethod
     def middleware(cls, function: Callable[..., Any]) -> Piece:
         """A generator function with one ``yield``. Raises `ConfigurationError` for anything else."""
-        if not callable(function) or not binding.is_generator(function):
+        if not callable(function) or not signatures.is_generator(function):
             raise ConfigurationError(
-                f"middleware {binding.describe(function)} has no `yield`: write a generator function that yields once,"
-                " where the rest of the chain runs"
+                f"middleware {signatures.describe(function)} has no `yield`: write a generator function that yields"
+                " once, where the rest of the chain runs"
             )
-        call = binding.accepts(function, ("request",), "middleware")
-        return cls(call, colour_of(function), binding.describe(function))
+        call = signatures.accepts(function, ("request",), "middleware")
+        return cls(call, colour_of(function), signatures.describe(function))

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import EllipsisType
 from typing import Any, Literal, TypeVar
 
-from duoframe import binding
+from duoframe import signatures
 from duoframe.bridge import Stepped
 from duoframe.errors import ConfigurationError
 from duoframe.limits import Limits
@@ -83,7 +83,7 @@ class Route:
         return route
 
     def __repr__(self) -> str:
-        return f"<Route {','.join(self.methods)} {self.path} {binding.describe(self.handler)}>"
+        return f"<Route {','.join(self.methods)} {self.path} {signatures.describe(self.handler)}>"
 
 
 class Router:
@@ -211,7 +211,7 @@ class Router:
 
     def before_request(self, function: H) -> H:
         """Run ``function(request)`` before the handler; what it returns, unless None, is the answer."""
-        call, waits = binding.accepts(function, ("request",), "hook"), binding.needs_loop(function)
+        call, waits = signatures.accepts(function, ("request",), "hook"), signatures.needs_loop(function)
 
         async def before(request: Any) -> AsyncGenerator[Any, Any]:
             early = call(request)
@@ -224,7 +224,7 @@ class Router:
 
         What it returns, unless None, replaces the answer.
         """
-        call, waits = binding.accepts(function, ("request", "response"), "hook"), binding.needs_loop(function)
+        call, waits = signatures.accepts(function, ("request", "response"), "hook"), signatures.needs_loop(function)
 
         async def after(request: Any) -> AsyncGenerator[Any, Any]:
             response = yield
@@ -240,7 +240,7 @@ class Router:
 
         ``error`` is the exception that the answer was made of, or None.
         """
-        call, waits = binding.accepts(function, ("request", "error"), "hook"), binding.needs_loop(function)
+        call, waits = signatures.accepts(function, ("request", "error"), "hook"), signatures.needs_loop(function)
 
         async def teardown(request: Any) -> AsyncGenerator[Any, Any]:
             try:
@@ -269,10 +269,11 @@ class Router:
             self._check_open(function)
             if kind in self.error_handlers:
                 raise ConfigurationError(
-                    f"{binding.describe(function)} and {self.error_handlers[kind].name} both handle {kind!r}; drop one"
+                    f"{signatures.describe(function)} and {self.error_handlers[kind].name} both handle {kind!r};"
+                    " drop one"
                 )
-            call = binding.accepts(function, ("request", "error"), "error handler")
-            self.error_handlers[kind] = Piece(call, colour_of(function), binding.describe(function))
+            call = signatures.accepts(function, ("request", "error"), "error handler")
+            self.error_handlers[kind] = Piece(call, colour_of(function), signatures.describe(function))
             return function
 
         return register
@@ -296,7 +297,7 @@ class Router:
         self._check_open(function)
         colour = colour_of(function)
         start = layer if colour is Colour.ASYNC else lambda request: Stepped(layer(request))
-        self.layers.append(Piece(start, colour, binding.describe(function)))
+        self.layers.append(Piece(start, colour, signatures.describe(function)))
         return function
 
     def _add(self, route: Route) -> None:
@@ -325,13 +326,14 @@ def _route(path: str, methods: Iterable[str], handler: Any, options: dict[str, A
         raise ConfigurationError(f"expected a path that starts with '/', got {path!r}")
     if not callable(handler):
         raise ConfigurationError(f"{path}: expected a callable handler, got {handler!r}")
-    place = f"{path}, handler {binding.describe(handler)}"
+    place = f"{path}, handler {signatures.describe(handler)}"
     wanted = () if isinstance(methods, str) else tuple(dict.fromkeys(str(method).upper() for method in methods))
     if not wanted or not all(map(_METHOD.match, wanted)):
         raise ConfigurationError(
             f"{place}: expected a list of methods as ['GET', 'POST'], without TRACE and CONNECT, got {methods!r}"
         )
     try:
+        signatures.learn(handler)
         return Route(path, wanted, handler, **{"name": getattr(handler, "__name__", None), **options})
     except (TypeError, ValueError, ConfigurationError) as error:
         raise ConfigurationError(f"{place}: {error}") from error
@@ -353,9 +355,9 @@ def _methods_of(path: str, view: type, methods: object) -> list[tuple[str, Calla
 
 def _method_of(path: str, view: type, name: str) -> Callable[..., Any]:
     function = inspect.getattr_static(view, name)
-    if not inspect.isfunction(function) or not inspect.signature(function).parameters:
+    signature = signatures.signature_of(function, vars(view)) if inspect.isfunction(function) else inspect.Signature()
+    if not signature.parameters:
         raise ConfigurationError(f"{path}: expected {view.__qualname__}.{name} to be a method that takes `self`")
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from duoframe.binding import needs_loop
 from duoframe.bridge import Drive, Hop, Loop
+from duoframe.signatures import needs_loop
 from duoframe.threads import Admission, Slots, Threads
 from duoframe.watchdog import Watchdog
 

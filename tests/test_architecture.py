@@ -26,7 +26,7 @@ FLOORS = [
     ["uploads", "parts", "body", "streams", "sessions"],
     ["requests", "responses", "answers", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
-    ["params", "security", "context", "logs", "binding", "pieces", "contrib"],
+    ["params", "security", "context", "logs", "generated", "signatures", "binding", "pieces", "contrib"],
     ["plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import pytest
 import duoframe
 from duoframe import App, ConfigurationError
 from duoframe import Request as Asked
-from duoframe.binding import accepts, bind, describe, is_generator, is_request, returns_none
+from duoframe.binding import bind
 from duoframe.requests import Request
 from tests.conftest import Ask
 
@@ -80,19 +79,6 @@ def test_a_parameter_annotated_request_gets_it_whatever_its_name() -> None:
     for handler in (direct, alias, dotted, last, keyword, text):
         value, request = bound(handler, n="x")
         assert value is request
-
-
-def test_an_annotation_is_understood_without_the_future_import_and_where_it_cannot_be_resolved() -> None:
-    def handler(req): ...  # type: ignore[no-untyped-def]  # annotated below
-
-    wanted: list[Any] = [Request, "Request", "duoframe.Request", type("Special", (Request,), {})]
-    others: list[Any] = [int, "int", "OnlyForCheckers", "1 +", None, inspect.Parameter.empty]
-    for annotation in wanted:
-        handler.__annotations__["req"] = annotation
-        assert is_request(inspect.signature(handler).parameters["req"], handler)
-    for annotation in others:
-        handler.__annotations__["req"] = annotation
-        assert not is_request(inspect.signature(handler).parameters["req"], handler)
 
 
 def test_parts_of_the_path_go_to_the_parameters_of_their_names() -> None:
@@ -239,84 +225,4 @@ def test_a_traceback_shows_the_generated_call() -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # its traceback counts
         bound(failing, name="x")
     shown = "".join(traceback.format_exception(caught.value))
-    assert "lambda request: handler(name=request.path_params['name'])" in shown
-
-
-# Hooks, middleware and error handlers take as many of the offered arguments as they have places for
-
-
-@pytest.mark.parametrize(
-    ("handler", "given"),
-    [
-        (lambda: (), ()),
-        (lambda b: (b,), (2,)),
-        (lambda request: (request,), (1,)),
-        (lambda a, b: (a, b), (1, 2)),
-        (lambda b, c=3: (b, c), (1, 2)),
-        (lambda a, b, c=3: (a, b, c), (1, 2, 3)),
-        (lambda *args: args, (1, 2)),
-        (lambda a, *args: (a, *args), (1, 2)),
-        (lambda b, **kwargs: (b,), (2,)),
-        (lambda b, *, c=3: (b,), (2,)),
-    ],
-)
-def test_a_hook_takes_the_last_of_what_is_offered(handler: Callable[..., Any], given: tuple[int, ...]) -> None:
-    assert accepts(handler, ("request", "error"), "hook")(1, 2) == given
-
-
-def test_a_hook_that_is_annotated_gets_the_request() -> None:
-    def hook(req: Request) -> Any:
-        return req
-
-    call: Any = accepts(hook, ("request", "error"), "hook")
-    assert call(1, 2) == 1
-
-
-@pytest.mark.parametrize("handler", [lambda a, b, c: a, lambda *, a: a, lambda a, *, b: a, lambda *args, b: b])
-def test_a_hook_that_asks_for_more_is_refused(handler: Callable[..., Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"hook .* it is given \(request, error\)"):
-        accepts(handler, ("request", "error"), "hook")
-
-
-# Small questions
-
-
-def test_none_is_announced_by_the_annotation() -> None:
-    def announced() -> None: ...
-
-    def otherwise() -> int:
-        return 1
-
-    def silent(): ...  # type: ignore[no-untyped-def]  # that is the case
-
-    assert returns_none(announced)
-    assert returns_none(functools.partial(announced))
-    assert not returns_none(otherwise)
-    assert not returns_none(silent)
-
-
-def test_a_generator_is_seen_through_its_wrappings() -> None:
-    def generator() -> Any:
-        yield
-
-    async def waiting() -> Any:
-        yield
-
-    class Call:
-        def __call__(self) -> Any:
-            yield
-
-    assert all(is_generator(found) for found in (generator, waiting, Call(), functools.partial(generator)))
-    assert not any(is_generator(found) for found in (len, describe, Call))
-
-
-def test_a_handler_is_described_as_its_author_wrote_it() -> None:
-    class Inner:
-        def __call__(self) -> None: ...
-
-    def here() -> None: ...
-
-    assert describe(len) == "'len'"
-    assert describe(here) == "'test_a_handler_is_described_as_its_author_wrote_it.here'"
-    assert describe(functools.partial(functools.partial(len))) == "'len'"
-    assert describe(Inner()).endswith(".Inner'")
+    assert "return handler(name=request.path_params['name'])" in shown
