@@ -52,7 +52,7 @@ class App(Router):
     may take for one chunk before it counts as gone, None for no limit (a WSGI server writes by itself, and has a limit
     of its own); ``redirect_slashes``: answer 308 where only a last slash is wrong; ``converters``: kinds of path
     parameters beside the built-in ones; ``debug``: log what helps development, and show who
-    asks from this very machine where an exception arose.
+    asks from this very machine where an exception arose; ``docs``: the path of a page of the OpenAPI document.
     """
 
     nests = False
@@ -70,6 +70,7 @@ class App(Router):
         converters: Mapping[str, Converter] | None = None,
         debug: bool = False,
         middleware: Iterable[Callable[..., Any]] = (),
+        docs: str | None = None,
     ) -> None:
         super().__init__(middleware=tuple(middleware))
         for name, value in (("threads", threads), ("streams", streams)):
@@ -100,6 +101,10 @@ class App(Router):
         self._any: Route
         if sys.version_info < (3, 12):  # pragma: no cover - each Python has one of the two ways
             vars(self)["__call__"] = _CallView(self)
+        if docs is not None:
+            from duoframe.docspage import add_page
+
+            add_page(self, docs, "/openapi.json", "duoframe")
 
     @overload
     def __call__(self, scope: Environ, receive: StartResponse, /) -> Iterable[bytes]: ...

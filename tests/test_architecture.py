@@ -30,7 +30,7 @@ FLOORS = [
     ["plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
-    ["app", "__init__"],
+    ["docspage", "app", "__init__"],
     ["testing"],
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
