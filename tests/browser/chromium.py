@@ -140,7 +140,15 @@ def browsing(profile: Path) -> Iterator[Page]:
     from_us, commands = os.pipe()
     answers, to_us = os.pipe()
     # The browser reads its descriptor 3 and writes to 4, whatever they are called here.
-    command = ["sh", "-c", f'exec "$@" 3<&{from_us} 4>&{to_us}', "sh", chromium, *FLAGS, f"--user-data-dir={profile}"]
+    command = [
+        "sh",
+        "-c",
+        f'exec "$@" 3</dev/fd/{from_us} 4>/dev/fd/{to_us}',
+        "sh",
+        chromium,
+        *FLAGS,
+        f"--user-data-dir={profile}",
+    ]
     try:
         with (profile.parent / "browser.log").open("wb") as log:
             browser = subprocess.Popen(

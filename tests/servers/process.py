@@ -65,13 +65,13 @@ class Server:
             )
         return self
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, path: str = "/hello/ready") -> None:
         """Return at the first whole answer; `AssertionError` when there is none, or one that says 500."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             assert self.group.poll() is None, f"{self.setup.name} ended with {self.group.returncode}:\n{self.output()}"
             try:
-                status = exchange(self.port, request("GET", "/hello/ready"), patience=5).status
+                status = exchange(self.port, request("GET", path), patience=5).status
             except (OSError, HTTPException):
                 time.sleep(0.05)  # not listening yet
                 continue
