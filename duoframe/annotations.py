@@ -1,0 +1,55 @@
+"""What an annotation says: the type under its names and wrappings, and what was noted beside it.
+
+Knows `typing`; must not know what a type means. `texts` and `shapes` ask.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any, NewType, Union, get_args, get_origin
+
+
+def unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type itself, and the metadata of every ``Annotated`` around it, the inner one's first.
+
+    Looks through `typing.NewType` and ``type X = ...``.
+    """
+    metadata: tuple[Any, ...] = ()
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, metadata = annotation.__origin__, (*annotation.__metadata__, *metadata)
+        elif isinstance(annotation, NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":  # of `typing` from 3.12 on, or of typing_extensions
+            annotation = annotation.__value__
+        else:
+            return (types.NoneType if annotation is None else annotation), metadata
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """What a union is of; of any other type the type itself."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def parts(annotation: Any) -> Iterator[Any]:
+    """The type and all that it is made of: arguments, and the fields of classes, each once."""
+    seen: dict[int, Any] = {}  # the values keep their ids from being given again
+    waiting = [annotation]
+    while waiting:
+        kind = unwrapped(waiting.pop())[0]
+        if id(kind) in seen:
+            continue
+        seen[id(kind)] = kind
+        yield kind
+        waiting += [*get_args(kind), *_fields(get_origin(kind) or kind)]
+
+
+def _fields(kind: Any) -> list[Any]:
+    if not isinstance(kind, type) or kind.__module__ == "builtins":
+        return []
+    try:
+        return list(typing.get_type_hints(kind, include_extras=True).values())
+    except Exception:  # what cannot be resolved is told by whoever reads the type
+        return []

@@ -1,0 +1,58 @@
+"""What stands under the names and wrappings of a type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import NoneType
+from typing import Annotated, Any, NewType, Optional, Union
+
+import pytest
+from typing_extensions import TypeAliasType
+
+from duoframe.annotations import members, parts, unwrapped
+
+Id = NewType("Id", Annotated[int, "of a row"])
+Alias: Any = TypeAliasType("Alias", Annotated[list[Id], "alias"])
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kind", "metadata"),
+    [
+        (int, int, ()),
+        (None, NoneType, ()),
+        (Annotated[Annotated[int, 1], 2], int, (1, 2)),
+        (Annotated[Id, 1], int, ("of a row", 1)),
+        (Annotated[Alias, 1], list[Id], ("alias", 1)),
+    ],
+)
+def test_a_type_is_found_under_its_names(annotation: Any, kind: Any, metadata: tuple[Any, ...]) -> None:
+    assert unwrapped(annotation) == (kind, metadata)
+
+
+def test_a_union_has_members_however_it_is_written() -> None:
+    assert members(int | str) == members(Union[int, str]) == (int, str)  # noqa: UP007  # the older form is the point
+    assert members(Optional[int]) == (int, NoneType)  # noqa: UP045  # as above
+    assert members(list[int]) == (list[int],)
+
+
+@dataclass
+class Leaf:
+    number: Annotated[int, "of the leaf"]
+
+
+@dataclass
+class Node:
+    leaves: dict[str, list[Leaf]]
+    next: Node | None
+
+
+@dataclass
+class Unknown:
+    what: Missing  # type: ignore[name-defined]  # noqa: F821  # nobody knows it
+
+
+def test_the_parts_of_a_type_are_its_arguments_and_the_fields_of_its_classes() -> None:
+    found = list(parts(list[Node] | None))
+    assert {Node, Leaf, int, str, NoneType} <= set(found)
+    assert found.count(Node) == 1
+    assert list(parts(Unknown)) == [Unknown]
