@@ -113,16 +113,17 @@ def app(make_app: MakeApp) -> App:
     return make_app()
 
 
-def installed(program: str) -> str:
-    """The path of a program of the system, named as its Debian package, that a test needs.
+def installed(program: str, package: str | None = None, path: str | None = None) -> str:
+    """The path of a program of the system that a test needs.
 
-    Without it the test is skipped; in CI, where all of them have to run, it fails.
+    ``package`` is its Debian package where that has another name; ``path`` are the folders to look in, where the
+    system's own are not enough. Without it the test is skipped; in CI, where all of them have to run, it fails.
     """
-    path = shutil.which(program)
-    if path is None:
+    found = shutil.which(program, path=path)
+    if found is None:
         give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up(f"this test runs a real {program}: install it (Debian: apt-get install {program})")
-    return path
+        give_up(f"this test runs a real {program}: install it (Debian: apt-get install {package or program})")
+    return found
 
 
 def our_threads() -> list[str]:
