@@ -23,8 +23,10 @@ from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
 from duoframe.datastructures import State
 from duoframe.errors import ConfigurationError, HTTPException
+from duoframe.inputs import check_together
 from duoframe.lifespan import START_TIMEOUT, Lifespan, release
 from duoframe.limits import Limits
+from duoframe.params import Dependency
 from duoframe.patterns import CONVERTERS, Converter, Pattern
 from duoframe.pieces import Colour, Piece, colour_of, inline
 from duoframe.plan import ErrorHandlers, Plan
@@ -281,7 +283,10 @@ class App(Router):
         name = signatures.describe(route.handler)
         try:
             pattern = Pattern(route.path, route.host, self._table.converters)
-            route.piece = Piece(binding.bind(route.handler, pattern.parameters), colour_of(route.handler), name)
+            bound = binding.bind(route.handler, pattern.kinds, _no_dependency)
+            check_together(bound.inputs, route.stream)
+            route.inputs = bound.inputs
+            route.piece = Piece(bound.call, colour_of(route.handler), name)
             self._table.add(
                 route.path, route.methods, route, host=route.host, name=route.name, describe=f"handler {name}"
             )
@@ -341,6 +346,10 @@ class App(Router):
             logger.info(
                 "%d `def` routes need an event loop, because something around them is `async def`", len(recoloured)
             )
+
+
+def _no_dependency(dependency: Dependency, annotation: Any) -> int:
+    raise ConfigurationError(f"Depends({dependency.call}): dependencies are not there yet")
 
 
 class _CallView:  # pragma: no cover - as above

@@ -1,67 +1,129 @@
-"""From a handler's signature to one call that takes the request.
+"""From a function's signature to one call that takes the request, written and compiled when its route is registered.
 
-Knows signatures and the names of path parameters; must not know when or where the call is made (`plan`). What a
-parameter means is decided once, when its route is registered.
+Knows what a parameter means and where its value stands; must not know when or where the call is made: `plan` does.
+`from_text` and `from_body` write what reads the values, `inputs` tells others what is read.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from duoframe.errors import ConfigurationError
-from duoframe.generated import generate
+from duoframe.from_body import files_asked, write_bodies, write_file
+from duoframe.from_text import reader_of, write_model, write_path, write_text
+from duoframe.inputs import Asked, Input
+from duoframe.lines import Lines, path_part
+from duoframe.models import model_of
+from duoframe.params import Dependency
 from duoframe.requests import Request
-from duoframe.signatures import describe, is_optional, signature_of
+from duoframe.signatures import bare, is_optional, marker_of, signature_of
+
+Supply = Callable[[Dependency, Any], int]
+"""The slot of the value that a dependency makes, for a parameter with this annotation."""
 
 
-def bind(handler: Callable[..., Any], path_parameters: Collection[str]) -> Callable[[Request], Any]:
-    """The call ``bound(request)`` that gives ``handler`` the arguments its signature asks for.
+class Bound(NamedTuple):
+    """A function with all that it reads of a request."""
 
-    A parameter annotated `Request` gets the request, one named like a part of the path gets that part, one named
-    ``request`` gets the request; ``**kwargs`` gets the other parts of the path. Raises `ConfigurationError` for any
-    other parameter without a default.
+    call: Callable[[Request], Any]
+    """Gives the function its arguments. Raises `RequestValidationError`, or `HTTPException` for a body as a whole."""
+    inputs: tuple[Input, ...]
+
+
+def bind(function: Callable[..., Any], path_parameters: Mapping[str, str], supply: Supply) -> Bound:
+    """The call ``bound.call(request)`` that gives ``function`` the arguments its signature asks for.
+
+    ``path_parameters`` maps the parts of the path to the names of their converters, to ``""`` for one of the
+    application's own. A parameter annotated `Request` gets the request, and so does one of that name; one named like a
+    part of the path gets that part; `Depends` and the markers of `params` say it of others. Without a marker an
+    `UploadFile` is a file of a form, what a text can stand for is read of the query, and all else of the JSON body;
+    ``**kwargs`` gets the other parts of the path. Raises `ConfigurationError` for what no request can give.
     """
-    arguments: list[str] = []
-    parameters = list(signature_of(handler).parameters.values())
-    behind_default = False
-    for parameter in parameters:
-        name, kind = parameter.name, parameter.kind
-        value = _value(parameter, path_parameters)
-        if kind is _ANY_KEYWORD:
-            taken = {parameter.name for parameter in parameters}
-            arguments += [f"{part}={_part(part)}" for part in path_parameters if part not in taken]
-        elif kind is parameter.POSITIONAL_ONLY and (value is None or behind_default) and is_optional(parameter):
-            behind_default = True  # what keeps its default keeps those behind it from being given by position
-        elif value is not None:
-            arguments.append(value if kind is parameter.POSITIONAL_ONLY else f"{name}={value}")
-        elif not is_optional(parameter):
-            known = ", ".join(sorted(path_parameters)) or "none"
-            raise ConfigurationError(
-                f"handler {describe(handler)} has a parameter {name!r} that names no part of the path"
-                f" (its parameters: {known}); rename it, give it a default, or add {{{name}}} to the path"
-            )
-    alone = len(parameters) == 1 and parameters[0].kind in _POSITIONAL and not hasattr(handler, "__wrapped__")
-    if alone and arguments in (["request"], ["request=request"]):
-        return handler  # it takes the request and nothing else: no call of ours stands between
-    source = f"def call(request):\n    return handler({', '.join(arguments)})\n"
-    return generate(source, "call", {"handler": handler}, describe(handler))  # type: ignore[no-any-return]  # a function
+    binder = _Binder(function, path_parameters, supply)
+    parameters = signature_of(function).parameters
+    arguments = []
+    for parameter in parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments += [f"{part}={path_part(part)}" for part in path_parameters if part not in parameters]
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            arguments += binder.argument(parameter)
+    by_position = all(parameter.kind in _POSITIONAL for parameter in parameters.values())
+    if by_position and arguments in (["request"], ["request=request"]) and not hasattr(function, "__wrapped__"):
+        return Bound(function, ())  # it takes the request and nothing else: no call of ours stands between
+    return binder.compile(arguments)
 
 
-def _value(parameter: inspect.Parameter, path_parameters: Collection[str]) -> str | None:
-    """The expression that gives a parameter its value; None where the request has none for it."""
-    annotation = parameter.annotation
-    if isinstance(annotation, type) and issubclass(annotation, Request):
-        return "request"
-    if parameter.name in path_parameters:
-        return _part(parameter.name)
-    return "request" if parameter.name == "request" else None
+class _Binder:
+    """Finds out what the parameters of one function mean."""
+
+    def __init__(self, function: Callable[..., Any], path_parameters: Mapping[str, str], supply: Supply) -> None:
+        self._function = function
+        self._path_parameters = path_parameters
+        self._supply = supply
+        self._lines = Lines(function)
+        self._bodies: list[Asked] = []
+
+    def argument(self, parameter: inspect.Parameter) -> list[str]:
+        """What the call says for a parameter; nothing where its default stays."""
+        value = self._value(parameter)
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            return [value or self._lines.name(parameter.name, "default", parameter.default)]
+        return [] if value is None else [f"{parameter.name}={value}"]
+
+    def compile(self, arguments: list[str]) -> Bound:
+        """The call with these arguments."""
+        write_bodies(self._lines, self._bodies)
+        return Bound(self._lines.compile(arguments), tuple(self._lines.inputs))
+
+    def _value(self, parameter: inspect.Parameter) -> str | None:
+        """The expression that gives a parameter its value; None where its default stays."""
+        name, annotation = parameter.name, parameter.annotation
+        marker = marker_of(parameter, self._function)
+        if isinstance(marker, Dependency):
+            self._lines.waits = True
+            return f"request._given[{self._supply(marker, bare(annotation))}]"
+        if marker is None and isinstance(annotation, type) and issubclass(annotation, Request):
+            return "request"
+        asked = Asked(self._function, parameter, marker)
+        if asked.wire in self._path_parameters and asked.source in (None, "path"):
+            return write_path(self._lines, asked, self._path_parameters[asked.wire])
+        if name == "request" and marker is None:
+            return "request"
+        if name in self._path_parameters:
+            raise asked.error(f"is a part of the path and read of the {asked.source} at once; rename one of them")
+        if asked.source == "path" or asked.type is parameter.empty:
+            if asked.source is None and is_optional(parameter):
+                return None
+            raise self._unknown(asked)
+        return self._read(asked)
+
+    def _read(self, asked: Asked) -> str:
+        """What is read of the query, a field, a cookie or the body."""
+        source = asked.source
+        if source is None:
+            source = "file" if files_asked(asked.type) else "body" if reader_of(asked) is None else "query"
+        if asked.type is bytes and (source != "body" or asked.source is None):
+            raise asked.error("is bytes, which no text stands for; annotate it UploadFile, or read request.body")
+        if source == "file":
+            write_file(self._lines, asked)
+        elif source == "body":
+            self._bodies.append(asked)
+        elif (reader := reader_of(asked)) is not None:
+            write_text(self._lines, asked, source, reader)
+        elif (model := model_of(asked.type)) is not None:
+            write_model(self._lines, asked, source, model)
+        else:
+            raise asked.error(f"is {asked.type!r}, which no text of the {source} stands for")
+        return f"{asked.name}_"
+
+    def _unknown(self, asked: Asked) -> ConfigurationError:
+        known = ", ".join(sorted(self._path_parameters)) or "none"
+        return asked.error(
+            f"names no part of the path (its parameters: {known}); rename it, give it a default, annotate it to have it"
+            f" read of the query or the body, or add {{{asked.wire}}} to the path"
+        )
 
 
-def _part(name: str) -> str:
-    return f"request.path_params[{name!r}]"
-
-
-_ANY_KEYWORD = inspect.Parameter.VAR_KEYWORD
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

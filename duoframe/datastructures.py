@@ -53,6 +53,10 @@ class _Pairs(Mapping[str, V]):  # noqa: PLW1641  a mapping that may change has n
             return list(self._lists.get(name, ()))
         return [index[name]] if name in index else []
 
+    def firsts(self) -> Mapping[str, V]:
+        """What ``[name]`` answers for each name, for several look-ups in a row."""
+        return self._index or self._build()
+
     def multi_items(self) -> list[tuple[str, V]]:
         """Every pair, in the order they came."""
         return list(self._pairs)

@@ -117,7 +117,8 @@ class Pattern:
     """A parsed route: ``/users/{id:int}``, perhaps on a host. Raises `ConfigurationError` for a text it cannot read.
 
     ``pattern`` and ``host`` are as registered. ``parameters`` maps each name to the name of its converter, those of
-    the host first; ``host_parameters`` names the latter. ``shape`` and ``host_shape`` are the texts without the names.
+    the host first, and ``kinds`` to the same but ``""`` for a converter of the application's own; ``host_parameters``
+    names those of the host. ``shape`` and ``host_shape`` are the texts without the names.
     """
 
     def __init__(self, pattern: str, host: str | None, converters: Mapping[str, Converter]) -> None:
@@ -135,7 +136,12 @@ class Pattern:
         self.host_parameters = tuple(parameter.name for parameter in parameters_of(self.labels))
         own = [parameter for segment in self.segments for parameter in parameters_of(segment)]
         self.path_parameters = tuple(parameter.name for parameter in own)
-        self.parameters = {parameter.name: parameter.kind for parameter in (*parameters_of(self.labels), *own)}
+        every = (*parameters_of(self.labels), *own)
+        self.parameters = {parameter.name: parameter.kind for parameter in every}
+        self.kinds = {
+            parameter.name: parameter.kind if parameter.converter is CONVERTERS.get(parameter.kind) else ""
+            for parameter in every
+        }
         if len(self.parameters) < len(self.host_parameters) + len(own):
             raise ConfigurationError(f"pattern {pattern!r} names a parameter twice; give each a name of its own")
         self.static = not own

@@ -19,6 +19,7 @@ from duoframe.conditions import ETag, Preconditions, http_date
 from duoframe.cookies import parse_cookies
 from duoframe.datastructures import URL, Headers, MultiDict, State, parse_query
 from duoframe.errors import HTTPException
+from duoframe.faults import Fault
 from duoframe.ranges import parse_range
 from duoframe.sessions import Session
 from duoframe.streams import BodyStream
@@ -78,6 +79,8 @@ class Request:
     _streams: Slots | None = None
     _holds_stream = False
     _entered: list[tuple[Any, Any, Any]] = []  # noqa: RUF012  # never filled: `core` gives a request its own
+    _given: list[Any] | None = None
+    _faults: list[Fault] | None = None
     _answer: Any = None
     _fault: BaseException | None = None
     _refusal: BaseException | None = None
@@ -359,6 +362,7 @@ class Request:
         """Let go of what the server gave and of what was received: the exchange is over."""
         self._source, self._values = _OVER, None
         self._call = self._stream = self._answer = self.error = self._fault = self._refusal = None
+        self._given = self._faults = None
         if self._body is not None:
             self._body.close()
         if self._holds_stream and self._streams is not None:

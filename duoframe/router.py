@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from duoframe import signatures
 from duoframe.bridge import Stepped
 from duoframe.errors import ConfigurationError
+from duoframe.inputs import Input
 from duoframe.limits import Limits
 from duoframe.pieces import Colour, Piece, colour_of
 from duoframe.plan import Plan
@@ -33,6 +34,8 @@ _METHOD = re.compile(r"(?!(?:TRACE|CONNECT)\Z)[A-Z0-9!#$%&'*+.^_`|~-]+\Z")
 class Route:
     """One registered handler: where it answers and what was said about it."""
 
+    inputs: tuple[Input, ...]
+    """What is read of a request; set where the route meets its application."""
     piece: Piece
     """The handler, bound to its path's parameters; set where the route meets its application."""
     plan: Plan

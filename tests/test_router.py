@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from duoframe import App, ConfigurationError, PlainTextResponse, Request, Response, Router, inline, url_for
+from duoframe import App, ConfigurationError, Path, PlainTextResponse, Request, Response, Router, inline, url_for
 from duoframe.testing import exchange
 from tests.conftest import Ask, MakeApp
 
@@ -358,7 +358,7 @@ def test_a_class_answers_the_methods_it_has(ask: Ask, app: App) -> None:
 
 def test_an_inherited_method_of_a_view_answers_and_its_path_parameters_are_checked(ask: Ask, app: App) -> None:
     class Base:
-        async def get(self, name: str) -> str:
+        async def get(self, name: Annotated[str, Path()]) -> str:
             return f"{type(self).__name__} {name}"
 
     @app.route("/{name}", name="special")
@@ -420,7 +420,7 @@ def plain_handler() -> str:
     return "x"
 
 
-def parametrised(item: int) -> str:
+def parametrised(item: Annotated[int, Path()]) -> str:
     return f"{item}"
 
 

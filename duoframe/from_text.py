@@ -1,0 +1,178 @@
+"""Writes the lines that read a path, a query, header fields, cookies and the fields of a form.
+
+Knows where texts stand; must not know how one is read: `texts` does, and `models` knows classes of several.
+"""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from duoframe.constraints import constraints_in
+from duoframe.errors import ConfigurationError
+from duoframe.faults import Location
+from duoframe.inputs import Asked, Input
+from duoframe.lines import Lines, indented, path_part, shape_of
+from duoframe.models import Field, Model
+from duoframe.params import REQUIRED, Source
+from duoframe.signatures import bare
+from duoframe.texts import TextReader, Unreadable, text_reader
+
+_SCHEMAS: Mapping[str, dict[str, Any]] = {
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "uuid": {"type": "string", "format": "uuid"},
+}
+"""The kinds of path parameters whose values are no text."""
+_TYPES = {"int": int, "float": float, "uuid": uuid.UUID, "str": str, "path": str}
+_ADMITTED = {"int": ("integer", "number"), "float": ("number",), "uuid": ("uuid",)}
+_PREPARED = {
+    "query": "query = query_of(request)",
+    "header": "header = request.headers.firsts()",
+    "cookie": "cookie = request.cookies.firsts()",
+    "form": "form = form_of(request).firsts()",
+}
+_ALL = {"query": "request.query", "cookie": "request.cookies", "form": "request.form"}
+
+
+def reader_of(asked: Asked, annotation: Any = None, options: Mapping[str, Any] | None = None) -> TextReader | None:
+    """How a parameter, or a field of it that has this annotation, is read of text; None where no text stands for it."""
+    try:
+        if annotation is None:
+            return text_reader(asked.annotation, asked.options)
+        return text_reader(annotation, options or {})
+    except ConfigurationError as error:
+        raise asked.error(f"cannot be read: {error}") from error
+
+
+def write_path(lines: Lines, asked: Asked, kind: str) -> str:
+    """A part of the path, which a converter of this name has read; the expression for its value.
+
+    What a converter of the application's own gives, ``""``, is left as it is.
+    """
+    part = path_part(asked.wire)
+    if asked.type is inspect.Parameter.empty and asked.options:
+        asked.annotation = asked.type = _TYPES.get(kind, Any)
+    untyped = asked.type in (inspect.Parameter.empty, Any, object)
+    reader = None if untyped else reader_of(asked)
+    if untyped or not kind:
+        if wrong := constraints_in(asked.options):
+            raise asked.error(f"is what a converter makes, which {', '.join(wrong)} does not reach; let it refuse")
+        schema = _SCHEMAS.get(kind, {"type": "string"})
+        lines.inputs.append(asked.input("path", (lambda: (schema, {})) if reader is None else reader.schema))
+        return part
+    if reader is None or reader.many:
+        raise asked.error(f"is {asked.type!r}, which no part of the path stands for")
+    lines.inputs.append(asked.input("path", reader.schema))
+    if kind in _SCHEMAS:
+        if asked.annotation is _TYPES[kind] and not constraints_in(asked.options):
+            return part
+        if not _admits(reader.schema()[0], kind):
+            raise asked.error(
+                f"is {reader.expected}, and the path gives {kind}: {{{asked.wire}:{kind}}}; write {{{asked.wire}}}"
+                f" there, or annotate the parameter {kind}"
+            )
+        part = f"str({part})"
+    target = f"{asked.name}_"
+    lines.add(*_reading(lines, target, part, ("path", asked.wire), asked.name, reader))
+    return target
+
+
+def write_text(lines: Lines, asked: Asked, source: Source, reader: TextReader) -> None:
+    """One text of a name, or all of them for a collection."""
+    if reader.optional:
+        asked.admit_none()
+    lines.inputs.append(asked.input(source, reader.schema))
+    target, loc = f"{asked.name}_", (source, asked.wire)
+    absent = lines.absent(asked, loc, reader.expected)
+    lines.add(
+        f"text = {_text(lines, source, asked.wire, reader.many)}",
+        f"if {_there(reader)}:",
+        *indented(*_reading(lines, target, "text", loc, asked.name, reader)),
+        "else:",
+        f"    {absent}",
+    )
+
+
+def write_model(lines: Lines, asked: Asked, source: Source, model: Model) -> None:
+    """A class whose fields are texts of their own names."""
+    if not asked.required:
+        raise asked.error("is read field by field, and its fields have the defaults; drop its own")
+    target, values = f"{asked.name}_", f"{asked.name}_values"
+    lines.add(f"{values} = {{}}")
+    known = [_write_field(lines, asked, source, model, field) for field in model.fields]
+    if model.closed and source != "header":
+        _prepare(lines, source)
+        names = lines.name(asked.name, "known", frozenset(known))
+        lines.add(f"faults = unknown(faults, {source!r}, {source}, {names})")
+    if model.raw:
+        shape = shape_of(asked.annotation, {})
+        make, wrong = lines.name(asked.name, "convert", shape.convert), lines.name(asked.name, "invalid", shape.invalid)
+        made = f"{target} = {make}({values})"
+        fault = f"misshapen(faults, {(source,)!r}, {lines.name(asked.name, 'shape', shape)}, {values})"
+    else:
+        made = f"{target} = {lines.name(asked.name, 'model', model.make)}(**{values})"
+        wrong = "(TypeError, ValueError) as error"
+        fault = f"refused(faults, {(source,)!r}, {lines.name(asked.name, 'type', asked.type)}, error)"
+    attempts = ["try:", f"    {made}", f"except {wrong}:", f"    faults = {fault}"]
+    lines.add("if faults is None:", *indented(*attempts))
+
+
+def _write_field(lines: Lines, asked: Asked, source: Source, model: Model, field: Field) -> str:
+    """One field of a model; its name in the request."""
+    wire = field.wire
+    if source == "header":
+        wire = (wire if wire != field.name else wire.replace("_", "-")).lower()
+    reader = reader_of(asked, field.annotation)
+    if reader is None:
+        raise asked.error(f"has a field {field.name!r} of {field.annotation!r}, which no text stands for")
+    lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, reader.schema))
+    item = f"{asked.name}_values[{(field.wire if model.raw else field.name)!r}]"
+    reading = [f"{item} = text"]
+    if not model.raw:
+        reading = _reading(lines, item, "text", (source, wire), f"{asked.name}_{field.name}", reader)
+    lines.add(f"text = {_text(lines, source, wire, reader.many)}")
+    lines.add(f"if {_there(reader)}:", *indented(*reading))
+    if field.default is REQUIRED and not model.raw:
+        missing = f"faults = missing(faults, {(source, wire)!r}, {reader.expected!r})"
+        lines.add("else:", f"    {item} = None" if reader.optional else f"    {missing}")
+    return wire
+
+
+def _reading(lines: Lines, target: str, text: str, loc: Location, name: str, reader: TextReader) -> list[str]:
+    """The lines that read a text that is there."""
+    if reader.read is str:
+        return [f"{target} = {text}"]
+    lines.names["Unreadable"] = Unreadable
+    return [
+        "try:",
+        f"    {target} = {lines.name(name, 'read', reader.read)}({text})",
+        "except Unreadable as error:",
+        f"    faults = unreadable(faults, {loc!r}, error)",
+    ]
+
+
+def _there(reader: TextReader) -> str:
+    """Whether there is a text; an empty one is none where it would be read as None."""
+    return "text" if reader.many or (reader.optional and reader.read("") is None) else "text is not None"
+
+
+def _text(lines: Lines, source: Source, wire: str, many: bool) -> str:
+    """The expression for the text of a name, None where there is none; for several their list."""
+    _prepare(lines, source)
+    if source == "header":
+        return f"items_of(header.get({wire!r}))" if many else f"header.get({wire!r})"
+    return f"{_ALL[source]}.getlist({wire!r})" if many else f"{source}.get({wire!r})"
+
+
+def _prepare(lines: Lines, source: str) -> None:
+    lines.first(_PREPARED[source])
+
+
+def _admits(schema: dict[str, Any], kind: str) -> bool:
+    """Whether what is so described may be what a converter of this kind gives."""
+    if "anyOf" in schema:
+        return any(_admits(part, kind) for part in schema["anyOf"])
+    return schema.get("format", schema.get("type")) in _ADMITTED[kind]
