@@ -18,7 +18,7 @@ from types import EllipsisType
 from typing import Any, NoReturn, TypeVar, overload
 from urllib.parse import quote
 
-from duoframe import asgi, binding, logs, signatures, wsgi
+from duoframe import asgi, logs, signatures, wsgi
 from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
 from duoframe.datastructures import State
@@ -26,7 +26,7 @@ from duoframe.errors import ConfigurationError, HTTPException
 from duoframe.inputs import check_together
 from duoframe.lifespan import START_TIMEOUT, Lifespan, release
 from duoframe.limits import Limits
-from duoframe.params import Dependency
+from duoframe.needs import Overrides, wire
 from duoframe.patterns import CONVERTERS, Converter, Pattern
 from duoframe.pieces import Colour, Piece, colour_of, inline
 from duoframe.plan import ErrorHandlers, Plan
@@ -72,9 +72,10 @@ class App(Router):
         converters: Mapping[str, Converter] | None = None,
         debug: bool = False,
         middleware: Iterable[Callable[..., Any]] = (),
+        dependencies: Iterable[Any] = (),  # Any: what `Depends` gives
         docs: str | None = None,
     ) -> None:
-        super().__init__(middleware=tuple(middleware))
+        super().__init__(middleware=tuple(middleware), dependencies=tuple(dependencies))
         for name, value in (("threads", threads), ("streams", streams)):
             if type(value) is not int or value < 1:
                 raise ConfigurationError(f"App({name}=...): expected a whole number, 1 or more, got {value!r}")
@@ -96,6 +97,8 @@ class App(Router):
         self._sizes = (threads, streams, debug)
         self.runtimes: dict[object, Runtime] = {}
         self._table: Table[Route] = Table(redirect_slashes, {**CONVERTERS, **(converters or {})})
+        self.dependency_overrides = Overrides(self._wire)
+        """What stands in for a dependency in tests: ``app.dependency_overrides[get_db] = fake``."""
         self._hosted = False
         self._places: dict[tuple[str, str], dict[str, Route]] = {}
         self._compiled = False
@@ -283,10 +286,7 @@ class App(Router):
         name = signatures.describe(route.handler)
         try:
             pattern = Pattern(route.path, route.host, self._table.converters)
-            bound = binding.bind(route.handler, pattern.kinds, _no_dependency)
-            check_together(bound.inputs, route.stream)
-            route.inputs = bound.inputs
-            route.piece = Piece(bound.call, colour_of(route.handler), name)
+            self._wire_route(route)
             self._table.add(
                 route.path, route.methods, route, host=route.host, name=route.name, describe=f"handler {name}"
             )
@@ -296,6 +296,21 @@ class App(Router):
         self._hosted = self._hosted or route.host is not None
         place = self._places.setdefault((pattern.host_shape, pattern.shape), {})
         place.update(dict.fromkeys(route.methods, route))
+
+    def _wire(self) -> None:
+        """Put other dependencies into the routes that have some."""
+        for route in self.routes:
+            if route.wiring.needs:
+                self._wire_route(route)
+                if self._compiled:
+                    route.plan = self._route_plan(route)
+
+    def _wire_route(self, route: Route) -> None:
+        around = [each for router in (self, *route.routers) for each in router.dependencies]
+        pattern = Pattern(route.path, route.host, self._table.converters)
+        route.wiring = wire(route.handler, (*around, *route.dependencies), pattern.kinds, self.dependency_overrides)
+        check_together(route.wiring.inputs, route.stream)
+        route.piece = Piece(route.wiring.call, colour_of(route.handler), signatures.describe(route.handler))
 
     def _check_open(self, subject: Any) -> None:
         if self._compiled:
@@ -321,6 +336,8 @@ class App(Router):
             route.routers,
             layers=route.layers,
             limits=limits,
+            needs=route.wiring.needs,
+            binds=route.wiring.binds,
             stream=route.stream,
             status=route.status_code,
             void=signatures.returns_none(route.handler),
@@ -346,10 +363,6 @@ class App(Router):
             logger.info(
                 "%d `def` routes need an event loop, because something around them is `async def`", len(recoloured)
             )
-
-
-def _no_dependency(dependency: Dependency, annotation: Any) -> int:
-    raise ConfigurationError(f"Depends({dependency.call}): dependencies are not there yet")
 
 
 class _CallView:  # pragma: no cover - as above

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from duoframe.bridge import Drive, step
@@ -20,7 +21,7 @@ from duoframe.incoming import Incoming, let_go, read_request, take_in
 from duoframe.outgoing import Call
 from duoframe.pieces import Colour
 from duoframe.plan import Plan
-from duoframe.relay import Closed, End, ToLoop, iterate
+from duoframe.relay import Closed, End, ToLoop, iterate, wait_for
 from duoframe.responses import Response
 from duoframe.runtime import Runtime
 from duoframe.threads import LEAVE_AFTER, Job
@@ -62,7 +63,9 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
                 response = await Drive(respond(plan, request), call.context, call, None, call.interrupted)
         if call.interruptions:
             call.tell_swallowed(1)
-        if response.stream is not None:
+        if request._exits:
+            await _send_and_leave(call, receive, plan, response, worker)
+        elif response.stream is not None:
             await _send_stream(call, receive, plan, response, worker)
         else:
             if call.admission is not None:
@@ -96,14 +99,42 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
                 call.admission.conclude(call.end)
 
 
+async def _send_and_leave(call: Call, receive: Receive, plan: Plan, response: Response, worker: Worker | None) -> None:
+    """Send an answer whose dependencies wait for that, and leave them."""
+    error: BaseException | None = None
+    try:
+        if response.stream is not None:
+            await _send_stream(call, receive, plan, response, worker)
+        else:
+            if worker is not None:
+                call.free_token()
+            elif call.admission is not None:
+                call.admission.to_stream()  # leaving them must not wait for a token
+                call.admission.leave()
+            await call.answer(response)
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        if worker is not None:
+            await worker.leave(error is None)
+        elif not call.inside:
+            await call.leave(error)
+        error = None
+
+
 async def _send_stream(call: Call, receive: Receive, plan: Plan, response: Response, worker: Worker | None) -> None:
     """Send an answer whose body is made while it goes out: by the worker, on this loop, or out of a file."""
-    if isinstance(response.stream, FileBody):
+    body = response.stream
+    if isinstance(body, FileBody) and (worker is None or not worker.streams):
         call.admit().to_file()
-        await call.send_file(receive, plan, response, response.stream)
+        await call.send_file(receive, plan, response, body)
+        return
+    if isinstance(body, FileBody):
+        call.free_token()
     else:
         call.admit().to_stream()
-        await call.stream(receive, response, worker.pump() if worker is not None else call.body(plan, response))
+    await call.stream(receive, response, worker.pump() if worker is not None else call.body(plan, response))
 
 
 async def _start(app: Any, runtime: Runtime, call: Call) -> bool:
@@ -163,6 +194,10 @@ _OTHERS = {"lifespan": _serve_lifespan, "websocket": _close_websocket}
 class Worker:
     """A sync plan on its worker thread; the `Outlet` that the thread sends a streamed body through."""
 
+    streams = False
+    """Whether the thread makes the body while it goes out."""
+    closed = False
+
     def __init__(self, plan: Plan, call: Call) -> None:
         self._call = call
         self._threads = call.runtime.threads
@@ -170,7 +205,7 @@ class Worker:
         self._relay: ToLoop | None = None
         self._response: Response | None = None
         self._done = True
-        self._unwanted = False
+        self._outcomes: SimpleQueue[bool] = SimpleQueue()
 
     async def first(self) -> Response:
         """Start the thread and wait for its answer; raises what the plan raises."""
@@ -196,11 +231,13 @@ class Worker:
         It has the time that an `async def` stream takes to clean up, too: that is no step which nothing can stop.
         """
         job = self._job
-        self._unwanted = True
+        self.closed = True
+        self._outcomes.put(False)
         if self._relay is not None:
             self._relay.close()
+        if self._response is not None:
             within = LEAVE_AFTER
-            if isinstance(stream := self._response.stream, iterate):  # type: ignore[union-attr]  # `begin` set both
+            if isinstance(stream := self._response.stream, iterate):
                 stream.interrupt()
                 within += self._call.request.app.grace
             if not job.finished and not job.left:
@@ -210,17 +247,32 @@ class Worker:
             return False
         return True
 
+    async def leave(self, complete: bool) -> None:
+        """Have the thread leave the dependencies; wait for that where the answer went out ``complete``."""
+        self._outcomes.put(complete)
+        if complete:
+            await self._threads.settle(self._job, float("inf"))
+
     def begin(self, response: Response) -> bool:
-        if isinstance(response.stream, FileBody):
+        held = self._call.request._exits  # then the thread stays until all has been sent
+        self.streams = response.stream is not None and (held is not None or not isinstance(response.stream, FileBody))
+        if self.streams:
+            bring_to_thread(self._call.request, response)
+            self._relay = ToLoop(self._call.runtime.loop)
+            if self.closed:  # the exchange was left before its answer turned out to be a stream
+                self._relay.close()
+        elif not held:
             self._done = False
             return False  # the loop sends it: who reads slowly must not keep a thread
-        bring_to_thread(self._call.request, response)
         self._response = response
-        self._relay = ToLoop(self._call.runtime.loop)
-        if self._unwanted:  # the exchange was left before its answer turned out to be a stream
-            self._relay.close()
         self._threads.answer(self._job, response)
-        return True
+        return self.streams
+
+    async def sent(self) -> None:
+        if self._relay is not None:
+            self._relay.end(End())
+        if not wait_for(self._outcomes, self._call.runtime.loop):
+            raise ClientDisconnect("the client left before its answer was complete")
 
     async def send(self, chunk: bytes) -> None:
         self._relay.put(chunk)  # type: ignore[union-attr]  # as above

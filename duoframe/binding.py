@@ -32,16 +32,25 @@ class Bound(NamedTuple):
     inputs: tuple[Input, ...]
 
 
-def bind(function: Callable[..., Any], path_parameters: Mapping[str, str], supply: Supply) -> Bound:
+def bind(
+    function: Callable[..., Any],
+    path_parameters: Mapping[str, str],
+    supply: Supply,
+    *,
+    first: bool = True,
+    last: bool = True,
+) -> Bound:
     """The call ``bound.call(request)`` that gives ``function`` the arguments its signature asks for.
 
     ``path_parameters`` maps the parts of the path to the names of their converters, to ``""`` for one of the
     application's own. A parameter annotated `Request` gets the request, and so does one of that name; one named like a
     part of the path gets that part; `Depends` and the markers of `params` say it of others. Without a marker an
     `UploadFile` is a file of a form, what a text can stand for is read of the query, and all else of the JSON body;
-    ``**kwargs`` gets the other parts of the path. Raises `ConfigurationError` for what no request can give.
+    ``**kwargs`` gets the other parts of the path. ``first`` and ``last`` say whether it is among what its route binds:
+    the last tells the faults of those before it too. Raises `ConfigurationError` for what no request can give.
     """
     binder = _Binder(function, path_parameters, supply)
+    binder.lines.waits, binder.lines.ends = not first, last
     parameters = signature_of(function).parameters
     arguments = []
     for parameter in parameters.values():
@@ -62,33 +71,33 @@ class _Binder:
         self._function = function
         self._path_parameters = path_parameters
         self._supply = supply
-        self._lines = Lines(function)
+        self.lines = Lines(function)
         self._bodies: list[Asked] = []
 
     def argument(self, parameter: inspect.Parameter) -> list[str]:
         """What the call says for a parameter; nothing where its default stays."""
         value = self._value(parameter)
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            return [value or self._lines.name(parameter.name, "default", parameter.default)]
+            return [value or self.lines.name(parameter.name, "default", parameter.default)]
         return [] if value is None else [f"{parameter.name}={value}"]
 
     def compile(self, arguments: list[str]) -> Bound:
         """The call with these arguments."""
-        write_bodies(self._lines, self._bodies)
-        return Bound(self._lines.compile(arguments), tuple(self._lines.inputs))
+        write_bodies(self.lines, self._bodies)
+        return Bound(self.lines.compile(arguments), tuple(self.lines.inputs))
 
     def _value(self, parameter: inspect.Parameter) -> str | None:
         """The expression that gives a parameter its value; None where its default stays."""
         name, annotation = parameter.name, parameter.annotation
         marker = marker_of(parameter, self._function)
         if isinstance(marker, Dependency):
-            self._lines.waits = True
+            self.lines.waits = True
             return f"request._given[{self._supply(marker, bare(annotation))}]"
         if marker is None and isinstance(annotation, type) and issubclass(annotation, Request):
             return "request"
         asked = Asked(self._function, parameter, marker)
         if asked.wire in self._path_parameters and asked.source in (None, "path"):
-            return write_path(self._lines, asked, self._path_parameters[asked.wire])
+            return write_path(self.lines, asked, self._path_parameters[asked.wire])
         if name == "request" and marker is None:
             return "request"
         if name in self._path_parameters:
@@ -107,13 +116,13 @@ class _Binder:
         if asked.type is bytes and (source != "body" or asked.source is None):
             raise asked.error("is bytes, which no text stands for; annotate it UploadFile, or read request.body")
         if source == "file":
-            write_file(self._lines, asked)
+            write_file(self.lines, asked)
         elif source == "body":
             self._bodies.append(asked)
         elif (reader := reader_of(asked)) is not None:
-            write_text(self._lines, asked, source, reader)
+            write_text(self.lines, asked, source, reader)
         elif (model := model_of(asked.type)) is not None:
-            write_model(self._lines, asked, source, model)
+            write_model(self.lines, asked, source, model)
         else:
             raise asked.error(f"is {asked.type!r}, which no text of the {source} stands for")
         return f"{asked.name}_"

@@ -15,7 +15,9 @@ from duoframe.answers import to_response
 from duoframe.bridge import Hop, step
 from duoframe.context import current
 from duoframe.errors import ClientDisconnect, HTTPException
+from duoframe.faults import RequestValidationError
 from duoframe.files import FileBody
+from duoframe.needs import Need
 from duoframe.pieces import Colour, Piece
 from duoframe.plan import Plan, Stage, Style
 from duoframe.relay import Closed, iterate
@@ -28,6 +30,10 @@ logger = logging.getLogger("duoframe.error")
 T = TypeVar("T")
 
 _END: Any = object()
+_MISSING: Any = object()
+
+Exit = tuple[Any, Need, Style]
+"""A dependency that was entered: its generator, what is known of it, and how it runs in its plan."""
 _BEFORE_BODY = (
     "the body has not been read yet: the leading `@inline` middleware runs before it; look at the body in a piece that"
     " is not marked"
@@ -47,8 +53,15 @@ class Outlet(Protocol):
 class Beginning(Outlet, Protocol):
     """An outlet that learns of an answer when there is one."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody takes the answer any more."""
+
     def begin(self, response: Response) -> bool:
         """The answer's status and header fields are known; whether its body is to follow through here."""
+
+    async def sent(self) -> None:
+        """The body has ended: wait until it has gone out. Raises `Closed` or `ClientDisconnect` when it has not."""
 
 
 def enter_gate(plan: Plan, request: Request) -> bool:
@@ -102,6 +115,8 @@ async def respond(plan: Plan, request: Request) -> Response:
                     break
     except BaseException as raised:
         error = raised
+        if request._exits:
+            error = await _release(request._exits, error)
     if error is None and not request._entered:
         return response  # type: ignore[return-value]  # the last stage calls the handler, which answers
     request._answer = response
@@ -112,10 +127,26 @@ async def respond(plan: Plan, request: Request) -> Response:
 
 
 async def exchange(plan: Plan, request: Request, outlet: Beginning) -> Response:
-    """`respond` and, where the answer is a stream, `deliver`: for doors whose plan runs where they do not."""
+    """`respond` and, where the answer is a stream, `deliver`: for doors whose plan runs where they do not.
+
+    Dependencies that are still open are left here too, once all has been sent.
+    """
     response = await respond(plan, request)
-    if response.stream is not None and outlet.begin(response):
-        await deliver(plan, request, response, outlet)
+    if not request._exits:
+        if response.stream is not None and outlet.begin(response):
+            await deliver(plan, request, response, outlet)
+        return response
+    error: BaseException | None = None
+    try:
+        if outlet.begin(response):
+            await deliver(plan, request, response, outlet)
+        await outlet.sent()
+    except BaseException as raised:
+        error = Closed() if outlet.closed else raised
+        raise
+    finally:
+        await conclude(request, error)
+        error = None
     return response
 
 
@@ -234,6 +265,8 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
             if early is not None:
                 response = to_response(early)
                 return response if stage is plan.gate else await _make_ready(request, response)
+    if stage.needs:
+        await _supply(plan, stage, request)
     if not stage.handles:
         return None
     if plan.awaits:
@@ -246,9 +279,121 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
         except GeneratorExit as error:
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
     response = plan.answer(value)
+    if request._exits:
+        await _release_early(request)
     if response.opens or response.stream is not None or response._headers is not None:
         return await _make_ready(request, response)
     return response
+
+
+async def _supply(plan: Plan, stage: Stage, request: Request) -> None:
+    """Make the values of the stage's dependencies. What is wrong with the request is kept until all has been read."""
+    if request._given is None:
+        request._given = [_MISSING] * len(plan.needs)
+    given = request._given
+    for need in stage.needs:
+        if request._faults is not None and any(given[slot] is _MISSING for slot in need.after):
+            continue  # it could not be called
+        piece = need.piece
+        waits = piece.colour is Colour.ASYNC
+        try:
+            value = piece.call(request)
+        except RequestValidationError as invalid:
+            request._faults = list(invalid.faults)  # those found before among them
+            continue
+        if need.yields:
+            generator = value
+            value = await anext(generator, _END) if waits else next(generator, _END)
+            if value is _END:
+                raise RuntimeError(f"dependency {piece.name} ended without a `yield`; yield its value once")
+            if request._exits is None:
+                request._exits = []
+            request._exits.append((generator, need, stage.style))
+        elif hasattr(value, "__await__"):
+            value = await value
+        given[need.slot] = value
+    if stage.handles and request._faults is not None and not plan.binds:
+        raise RequestValidationError(request._faults)
+
+
+async def _release_early(request: Request) -> None:
+    """Leave the dependencies that are not to outlive the handler. Raises what they raise."""
+    opened = request._exits
+    early = [exit_ for exit_ in opened if exit_[1].early]  # type: ignore[union-attr]  # the caller has looked
+    if not early:
+        return
+    request._exits = [exit_ for exit_ in opened if not exit_[1].early]  # type: ignore[union-attr]  # as above
+    error = await _release(early, None)
+    try:
+        if error is not None:
+            raise error
+    finally:
+        error = None
+
+
+async def _release(opened: list[Exit], error: BaseException | None) -> BaseException | None:
+    """Leave dependencies, the last entered first; what is to be raised then, ``error`` or what came of it."""
+    try:
+        while opened:
+            if opened[-1][2] is not Style.HOP:
+                error = await _leave_neighbours(opened, error)
+                continue
+            innermost = opened[-1]
+            try:
+                error = await Hop(_stepped, _leave_neighbours, opened, error)
+            except BaseException as raised:  # a cancellation, or no thread could be had
+                error = raised
+                if opened and opened[-1] is innermost:
+                    opened.pop()[0].close()  # here, or never
+        return error
+    finally:
+        error = None
+
+
+async def _leave_neighbours(opened: list[Exit], error: BaseException | None) -> BaseException | None:
+    """Leave the dependencies that were entered in one style; the others are told what one of them raises."""
+    style = opened[-1][2]
+    try:
+        while opened and opened[-1][2] is style:
+            generator, need, _ = opened.pop()
+            waits = need.piece.colour is Colour.ASYNC
+            try:
+                if waits:
+                    await (anext(generator) if error is None else generator.athrow(error))
+                elif error is None:
+                    next(generator)
+                else:
+                    generator.throw(error)
+            except (StopIteration, StopAsyncIteration):
+                continue  # an error that it swallows goes on: there is no other answer
+            except BaseException as raised:
+                error = raised
+                continue
+            try:
+                await generator.aclose() if waits else generator.close()
+            except BaseException as raised:
+                error = raised
+            else:
+                error = RuntimeError(f"dependency {need.piece.name} yielded once too often; yield its value once")
+        return error
+    finally:
+        error = None
+
+
+async def conclude(request: Request, error: BaseException | None) -> None:
+    """Leave the dependencies that waited for the end of the body. ``error`` is what broke it off; faults are logged."""
+    opened, request._exits = request._exits, None
+    if isinstance(error, Closed):
+        error = ClientDisconnect("the client left before its answer was complete")
+    left = await _release(opened or [], error)
+    try:
+        if left is None or left is error:
+            return
+        if not isinstance(left, Exception):
+            raise left
+        logger.error("error while the dependencies of %r were left", request, exc_info=left)
+    finally:
+        error = left = None
 
 
 async def _make_ready(request: Request, response: Response) -> Response:
@@ -295,6 +440,8 @@ async def _advance_on_thread(plan: Plan, stage: Stage, request: Request) -> Resp
         request._answer = await _advance(plan, stage, request)
     except BaseException as raised:
         error = raised
+        if request._exits:
+            error = await _release(request._exits, error)
     try:
         return await _leave(plan, request, error, below)
     finally:

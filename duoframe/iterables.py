@@ -21,6 +21,7 @@ from duoframe.core import (
     Outlet,
     bring_to_thread,
     close_stream,
+    conclude,
     deliver,
     exchange,
 )
@@ -50,7 +51,7 @@ def file_wrapper(request: Request, response: Response) -> Any:
     None for any other answer.
     """
     body = response.stream
-    if not isinstance(body, FileBody) or not body.whole or response.declared_length != body.size:
+    if not isinstance(body, FileBody) or not body.whole or response.declared_length != body.size or request._exits:
         return None
     return request._values.get("wsgi.file_wrapper")
 
@@ -132,6 +133,7 @@ class Answer:
         self._context = context
         self._entry = entry
         self._closed = False
+        self._broken = False  # whether the server closed it before its end
 
     def next(self) -> Item:
         """The next chunk, or what replaces the answer. Raises `StopIteration` after the last."""
@@ -148,6 +150,7 @@ class Answer:
         last = self.request._values.get("wsgi.run_once", False)
         try:
             self._attempt(self.stop)
+            self._leave(Closed() if self._broken else None)
             self._attempt(self._drain)
         finally:
             self._attempt(self._conclude)
@@ -170,6 +173,11 @@ class Answer:
 
     def stop(self) -> None:
         """Close what yields the body."""
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Leave the dependencies that waited for the end of the body, which ``error`` has broken off."""
+        if self.request._exits:
+            self._context.run(step, conclude(self.request, error))
 
     def _drain(self) -> None:
         if self._entry is not None:
@@ -215,12 +223,16 @@ class SteppedAnswer(Answer):
             self._coroutine = deliver(self._plan, self.request, self._response, self)
         try:
             return self._context.run(_chunk, self._coroutine)
-        except BaseException:
+        except StopIteration:
             self._ended = True
+            raise
+        except BaseException as error:
+            self._ended = True
+            self._leave(error)
             raise
 
     def stop(self) -> None:
-        coroutine, self._ended = self._coroutine, True
+        coroutine, self._broken, self._ended = self._coroutine, not self._ended, True
         if coroutine is None:
             self._context.run(step, close_stream(self._response.stream, self.request))
         elif inspect.getcoroutinestate(coroutine) == inspect.CORO_SUSPENDED:
@@ -256,6 +268,10 @@ class PortalAnswer(Answer):
         self._relay = ToThread(self._runtime.loop)
         self._begun = False
         self._ended = False
+        self._whole = False
+        self._held = False  # whether the plan waits until all has gone out
+        self._gone_out = False
+        self._waiter: Any = None
         self._heartbeat: Heartbeat | None = None
         self._silence = 0.0  # seconds until the next heartbeat, where there are any
 
@@ -279,8 +295,21 @@ class PortalAnswer(Answer):
             self._admission.to_stream()
             self._keep_alive(response)
         self._begun = True
+        self._whole = self._held = response.stream is None
         self._relay.end(response)
-        return True
+        return not self._whole
+
+    @property
+    def closed(self) -> bool:
+        return self._relay.closed
+
+    async def sent(self) -> None:
+        self._admission.leave()  # while it waits for its client
+        if not self._whole:
+            self._relay.end(_BODY_END)
+        while not self._gone_out:
+            self._waiter = self._runtime.loop.waiter()
+            await self._waiter
 
     async def send(self, chunk: bytes) -> None:
         await self._relay.put(chunk)
@@ -291,20 +320,41 @@ class PortalAnswer(Answer):
     def next(self) -> Item:
         if self._ended:
             raise StopIteration
+        if self._whole:
+            return super().next()
         item = self._relay.get() if self._heartbeat is None else self._patiently(self._heartbeat)
         if isinstance(item, End):
             self._ended = True
-            item.reraise()
+            try:
+                item.reraise()
+            except BaseException as error:
+                self._leave(error)
+                raise
+            raise StopIteration
+        if item is _BODY_END:
+            self._ended = self._held = True
             raise StopIteration
         return item  # type: ignore[no-any-return]  # a relay carries anything
 
     def stop(self) -> None:
-        if not self._ended:
+        if self._held:
             self._ended = True
+            self._runtime.loop.post(self._go_on)
+            self._relay.drain(float("inf"))
+        elif not self._ended:
+            self._ended = self._broken = True
             self._relay.stop()
             if self._relay.drain(self.request.app.grace) is None:
                 logger.warning("%r went on after its client had left", self.request)
                 self._entry = None  # it may be reading still
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Nothing: the plan does, on the portal."""
+
+    def _go_on(self) -> None:
+        self._gone_out = True
+        if self._waiter is not None:
+            self._waiter.set_result(None)
 
     def _conclude(self) -> None:
         if self._admission.left:  # a thread is inside still, and has the Context
@@ -359,6 +409,8 @@ class ThreadAnswer(PortalAnswer):
     async def replace(self, response: Response, error: Exception) -> None:
         self._relay.push((response, error))
 
+    _leave = Answer._leave  # on the server's thread, where the plan ran
+
     async def _walk(self, plan: Plan, response: Response) -> None:
         try:
             await Drive(_on_thread(plan, self.request, response, self), self._context, self._admission)
@@ -375,6 +427,9 @@ async def _on_thread(plan: Plan, request: Request, response: Response, outlet: O
 
     await Hop(walk, leave=True)
 
+
+_BODY_END: Any = object()
+"""Comes after the last chunk, where the task on the portal goes on once that has gone out."""
 
 _OPEN: set[Answer] = set()
 """What is in a server's hands: kept from the garbage collector, which would take it apart in any order."""

@@ -34,6 +34,8 @@ class Lines:
         self.names: dict[str, Any] = {"function": function, **HELPERS}
         self.waits = False
         """Whether something that runs before may have found faults."""
+        self.ends = True
+        """Whether nothing more is read behind these lines, so that all the faults are to be told."""
         self._first: list[str] = []
         self._lines: list[str] = []
 
@@ -75,9 +77,9 @@ class Lines:
         """The call, which gives the function these arguments."""
         lines = [*self._first, *self._lines]
         if self._lines:
-            lines = ["faults = None", *lines, "if faults is not None or request._faults is not None:"]
-            lines.append("    refuse(request, faults)")
-        elif self.waits:
+            others = " or request._faults is not None" if self.ends else ""
+            lines = ["faults = None", *lines, f"if faults is not None{others}:", "    refuse(request, faults)"]
+        elif self.waits and self.ends:
             lines += ["if request._faults is not None:", "    refuse(request, None)"]
         lines.append(f"return function({', '.join(arguments)})")
         source = "\n".join(["def call(request):", *indented(*lines)]) + "\n"

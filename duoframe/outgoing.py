@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from duoframe.bridge import Cancellable, Drive, Hop
-from duoframe.core import deliver
+from duoframe.core import conclude, deliver
 from duoframe.errors import ClientDisconnect
 from duoframe.files import FileBody
 from duoframe.incoming import Incoming
@@ -235,8 +235,39 @@ class Call:
         if self.interruptions >= expected <= self.runtime.loop.cancellations():
             logger.warning("%r went on after it had been cancelled", self.request)
 
+    async def leave(self, error: BaseException | None) -> None:
+        """Leave the dependencies of an answer that has gone out, or has been broken off by ``error``.
+
+        Past a cancellation they have the application's ``grace``.
+        """
+        work = Drive(conclude(self.request, error), self.context, self)
+        if not isinstance(error, self.runtime.loop.cancelled):
+            await work
+            return
+        import anyio
+
+        self.runtime.loop.absorb()
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + self.request.app.grace):
+            await work
+
+    def free_token(self) -> None:
+        """Let others have the place of an exchange whose thread only waits for its client, where streams have one."""
+        request = self.request
+        if not request._holds_stream and self.runtime.threads.streams.take():
+            request._holds_stream = True
+        if request._holds_stream:
+            self.admit().to_stream()
+
+    async def _leave_late(self) -> None:
+        await self.leave(ClientDisconnect("the client left before its answer was complete"))
+        self.admit().leave()
+        self.end()
+
     def end(self) -> None:
         """Let go of what the request holds and start its background work."""
+        if self.request._exits:  # a thread was inside when the exchange was left
+            self.runtime.loop.spawn(self._leave_late())
+            return
         tasks = self.request._tasks
         self.request._end()
         if tasks:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from duoframe.answers import to_response
 from duoframe.body import Limits
 from duoframe.errors import HTTPException
+from duoframe.needs import Need
 from duoframe.pieces import Colour, Piece
 from duoframe.responses import BODYLESS, Response
 
@@ -36,8 +37,10 @@ class Stage(NamedTuple):
 
     style: Style
     layers: tuple[Piece, ...]
+    needs: tuple[Need, ...]
+    """The dependencies that come after these layers."""
     handles: bool
-    """Whether the handler comes after these layers, in the same go."""
+    """Whether the handler comes last, in the same go."""
 
 
 class ErrorHandlers:
@@ -68,6 +71,7 @@ class Plan:
 
     __slots__ = (
         "awaits",
+        "binds",
         "call",
         "colour",
         "errors",
@@ -76,6 +80,7 @@ class Plan:
         "layers",
         "limits",
         "name",
+        "needs",
         "refuse",
         "stages",
         "status",
@@ -91,6 +96,8 @@ class Plan:
         errors: ErrorHandlers,
         *,
         limits: Limits,
+        needs: Sequence[Need] = (),
+        binds: bool = False,
         stream: bool = False,
         status: int = 200,
         void: bool = False,
@@ -102,16 +109,18 @@ class Plan:
         self.call = handler.call
         self.awaits = handler.colour is Colour.ASYNC
         self.errors = errors
+        self.needs = tuple(needs)
+        self.binds = binds
         self.limits = limits
         self.stream = stream
         self.status = status
         self.void = void
         self.refuse = refuse or self
-        self.colour = _blend([*layers, handler, *errors.pieces])
+        self.colour = _blend([*layers, *(need.piece for need in needs), handler, *errors.pieces])
         leading = 0
         while leading < len(self.layers) and self.layers[leading].colour is Colour.INLINE:
             leading += 1
-        self.gate = Stage(Style.DIRECT, self.layers[:leading], False) if leading else None
+        self.gate = Stage(Style.DIRECT, self.layers[:leading], (), False) if leading else None
         self.stages = self._group(self.layers[leading:])
 
     def style(self, colour: Colour) -> Style:
@@ -153,17 +162,27 @@ class Plan:
     def _group(self, layers: Sequence[Piece]) -> tuple[Stage, ...]:
         """Neighbours of one style in one stage; what never blocks goes with what stands before it."""
         stages: list[Stage] = []
-        group: list[Piece] = []
+        entered: list[Piece] = []
+        needed: list[Need] = []
         style = Style.DIRECT
-        for piece in (*layers, self.handler):
-            wanted = self.style(piece.colour)
+
+        def turn(colour: Colour) -> None:
+            nonlocal style, entered, needed
+            wanted = self.style(colour)
             if wanted is not style and wanted is not Style.DIRECT:
                 if style is not Style.DIRECT:
-                    stages.append(Stage(style, tuple(group), False))
-                    group = []
+                    stages.append(Stage(style, tuple(entered), tuple(needed), False))
+                    entered, needed = [], []
                 style = wanted
-            group.append(piece)
-        stages.append(Stage(style, tuple(group[:-1]), True))
+
+        for layer in layers:
+            turn(layer.colour)
+            entered.append(layer)
+        for need in self.needs:
+            turn(need.piece.colour)
+            needed.append(need)
+        turn(self.handler.colour)
+        stages.append(Stage(style, tuple(entered), tuple(needed), True))
         return tuple(stages)
 
 

@@ -71,7 +71,7 @@ class ToLoop:
     def put(self, item: Any) -> None:
         """Wait for room, then hand ``item`` over. Raises `Closed` when nobody will take it."""
         try:
-            _wait_for(self._room, self._loop)
+            wait_for(self._room, self._loop)
         except RuntimeError:
             self.closed = True
         if self.closed:
@@ -157,7 +157,7 @@ class ToThread:
 
         Raises `queue.Empty` after ``timeout`` seconds, and `RuntimeError` when the loop has ended.
         """
-        item = _wait_for(self._items, self._loop, timeout)
+        item = wait_for(self._items, self._loop, timeout)
         self._taken += 1
         if self._waiter is not None:
             self._post(self._wake)
@@ -302,8 +302,8 @@ class iterate(Iterator[T], Generic[T]):  # noqa: N801  # used as a function, as 
                 await aclose()
 
 
-def _wait_for(items: SimpleQueue[T], loop: Loop, timeout: float = float("inf")) -> T:
-    """The next of ``items``. Raises `Empty` after ``timeout`` seconds, `RuntimeError` when the loop has ended."""
+def wait_for(items: SimpleQueue[T], loop: Loop, timeout: float = float("inf")) -> T:
+    """The next of ``items``. Raises `Empty` after ``timeout`` seconds, and `RuntimeError` when the loop has ended."""
     while True:
         try:
             return items.get(timeout=min(timeout, LOOK))

@@ -81,6 +81,7 @@ class Request:
     _entered: list[tuple[Any, Any, Any]] = []  # noqa: RUF012  # never filled: `core` gives a request its own
     _given: list[Any] | None = None
     _faults: list[Fault] | None = None
+    _exits: list[Any] | None = None
     _answer: Any = None
     _fault: BaseException | None = None
     _refusal: BaseException | None = None

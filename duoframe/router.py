@@ -19,6 +19,8 @@ from duoframe.bridge import Stepped
 from duoframe.errors import ConfigurationError
 from duoframe.inputs import Input
 from duoframe.limits import Limits
+from duoframe.needs import Need, Wiring, checked
+from duoframe.params import Dependency
 from duoframe.pieces import Colour, Piece, colour_of
 from duoframe.plan import Plan
 from duoframe.responses import Response
@@ -34,10 +36,10 @@ _METHOD = re.compile(r"(?!(?:TRACE|CONNECT)\Z)[A-Z0-9!#$%&'*+.^_`|~-]+\Z")
 class Route:
     """One registered handler: where it answers and what was said about it."""
 
-    inputs: tuple[Input, ...]
-    """What is read of a request; set where the route meets its application."""
     piece: Piece
     """The handler, bound to its path's parameters; set where the route meets its application."""
+    wiring: Wiring
+    """The handler's dependencies and what they read of a request; set there too."""
     plan: Plan
     """What is run; compiled when the application starts."""
 
@@ -52,6 +54,7 @@ class Route:
         status_code: int = 200,
         tags: Sequence[str] = (),
         middleware: Sequence[Callable[..., Any]] = (),
+        dependencies: Sequence[Dependency] = (),
         stream: bool = False,
         max_body_size: int | EllipsisType | None = ...,
         limits: Limits | None = None,
@@ -64,6 +67,7 @@ class Route:
         self.status_code = Response(status=status_code).status
         self.tags = tuple(tags)
         self.layers = tuple(Piece.middleware(layer) for layer in middleware)
+        self.dependencies = checked(dependencies)
         self.stream = stream
         self.max_body_size = max_body_size
         """Bytes, None for no limit, ``...`` for the application's."""
@@ -73,6 +77,16 @@ class Route:
             raise TypeError(f"expected limits=Limits(...), got {limits!r}")
         self.limits = limits
         self.routers: tuple[Router, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the handler and its dependencies read of a request."""
+        return self.wiring.inputs
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The handler's dependencies, in the order in which they are made."""
+        return self.wiring.needs
 
     def inside(self, router: Router, prefix: str, host: str | None) -> Route:
         """This route as an enclosing router sees it."""
@@ -93,7 +107,8 @@ class Router:
     """A group of routes with middleware, hooks and error handlers of its own.
 
     ``prefix`` begins every path, ``host`` is the host they answer on (``"{tenant}.example.com"`` takes a parameter),
-    ``name`` prefixes the routes' names with ``name.``, ``tags`` are added to theirs.
+    ``name`` prefixes the routes' names with ``name.``, ``tags`` are added to theirs, and ``dependencies``,
+    ``[Depends(check_token)]``, are made for each of them.
     """
 
     nests = True
@@ -107,11 +122,13 @@ class Router:
         host: str | None = None,
         tags: Sequence[str] = (),
         middleware: Sequence[Callable[..., Any]] = (),
+        dependencies: Sequence[Any] = (),  # Any: what `Depends` gives
     ) -> None:
         self.prefix = _checked_prefix(prefix)
         self.name = name
         self.host = host
         self.tags = tuple(tags)
+        self.dependencies = checked(dependencies)
         self.routes: list[Route] = []
         self.layers: list[Piece] = [Piece.middleware(layer) for layer in middleware]
         self.error_handlers: dict[int | type[BaseException], Piece] = {}
@@ -121,9 +138,9 @@ class Router:
         """Register a handler: ``@app.route("/items", methods=["GET", "POST"])``; without ``methods`` it answers GET.
 
         A class with methods called ``get``, ``post`` … answers those methods; each request gets an instance.
-        ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``stream`` (the body as it
-        arrives), ``limits`` (all of `Limits`, instead of the application's) and ``max_body_size`` (bytes, ``None`` for
-        no limit). Raises `ConfigurationError`.
+        ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``dependencies``, ``stream`` (the
+        body as it arrives), ``limits`` (all of `Limits`, instead of the application's) and ``max_body_size`` (bytes,
+        ``None`` for no limit). Raises `ConfigurationError`.
         """
 
         def register(handler: H) -> H:

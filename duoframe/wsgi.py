@@ -68,7 +68,9 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
             response = context.run(leave_gate, plan, request, error)
         else:
             response = portal.first(plan) if portal else context.run(step, respond(plan, request))
-            if response.stream is not None:
+            if request._exits and portal is not None:
+                answer = portal
+            elif response.stream is not None:
                 if portal is None or file_wrapper(request, response) is not None:
                     answer = _streamed(request, context, entry, plan, response)
                 else:
@@ -82,7 +84,9 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
         finally:
             request._end()
         raise
-    if answer is None and (request._tasks is not None or entry is not None or environ.get("wsgi.run_once")):
+    if answer is None and (
+        request._tasks is not None or request._exits or entry is not None or environ.get("wsgi.run_once")
+    ):
         answer = Answer(request, context, entry)
     return _begin(start_response, request, response, answer)
 

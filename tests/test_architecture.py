@@ -29,7 +29,7 @@ FLOORS = [
     ["params", "annotations", "constraints", "scalars", "texts", "shapes"],
     ["security", "context", "logs", "generated", "signatures", "pieces", "contrib"],
     ["inputs", "models", "readings", "lines", "from_text", "from_body", "binding"],
-    ["plan", "middleware"],
+    ["needs", "plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
     ["docspage", "app", "__init__"],
