@@ -160,8 +160,7 @@ class Body:
     def _load(self) -> bytes:
         """The bytes that were kept, from now on in memory."""
         if self._content is None:
-            self._content = self._spool.read(0, len(self._spool))
-            self._spool.close()
+            self._content = self._spool.take()
         return self._content
 
     def _require_plain_form(self) -> None:

@@ -102,11 +102,11 @@ def write_model(lines: Lines, asked: Asked, source: Source, model: Model) -> Non
         raise asked.error("is read field by field, and its fields have the defaults; drop its own")
     target, values = f"{asked.name}_", f"{asked.name}_values"
     lines.add(f"{values} = {{}}")
-    known = [_write_field(lines, asked, source, model, field) for field in model.fields]
+    for field in model.fields:
+        _write_field(lines, asked, source, model, field)
     if model.closed and source != "header":
-        _prepare(lines, source)
-        names = lines.name(asked.name, "known", frozenset(known))
-        lines.add(f"faults = unknown(faults, {source!r}, {source}, {names})")
+        lines.first(_PREPARED[source])
+        lines.add(f"faults = unknown(faults, {source!r}, {source}, {lines.known(source)})")
     if model.raw:
         shape = shape_of(asked.annotation, {})
         make, wrong = lines.name(asked.name, "convert", shape.convert), lines.name(asked.name, "invalid", shape.invalid)
@@ -120,8 +120,8 @@ def write_model(lines: Lines, asked: Asked, source: Source, model: Model) -> Non
     lines.add("if faults is None:", *indented(*attempts))
 
 
-def _write_field(lines: Lines, asked: Asked, source: Source, model: Model, field: Field) -> str:
-    """One field of a model; its name in the request."""
+def _write_field(lines: Lines, asked: Asked, source: Source, model: Model, field: Field) -> None:
+    """One field of a model."""
     wire = field.wire
     if source == "header":
         wire = (wire if wire != field.name else wire.replace("_", "-")).lower()
@@ -138,7 +138,6 @@ def _write_field(lines: Lines, asked: Asked, source: Source, model: Model, field
     if field.default is REQUIRED and not model.raw:
         missing = f"faults = missing(faults, {(source, wire)!r}, {reader.expected!r})"
         lines.add("else:", f"    {item} = None" if reader.optional else f"    {missing}")
-    return wire
 
 
 def _reading(lines: Lines, target: str, text: str, loc: Location, name: str, reader: TextReader) -> list[str]:
@@ -161,14 +160,10 @@ def _there(reader: TextReader) -> str:
 
 def _text(lines: Lines, source: Source, wire: str, many: bool) -> str:
     """The expression for the text of a name, None where there is none; for several their list."""
-    _prepare(lines, source)
+    lines.first(_PREPARED[source])
     if source == "header":
         return f"items_of(header.get({wire!r}))" if many else f"header.get({wire!r})"
     return f"{_ALL[source]}.getlist({wire!r})" if many else f"{source}.get({wire!r})"
-
-
-def _prepare(lines: Lines, source: str) -> None:
-    lines.first(_PREPARED[source])
 
 
 def _admits(schema: dict[str, Any], kind: str) -> bool:

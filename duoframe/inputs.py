@@ -64,6 +64,8 @@ class Asked:
         self.factory: Callable[[], Any] | None = self.options.get("default_factory")
         if self.factory is not None and default is not REQUIRED:
             raise self.error("has a default and a default_factory; drop one")
+        if self.source != "body" and (wrong := self.options.keys() & {"embed", "media_type"}):
+            raise self.error(f"is of {self.source}, of which {', '.join(sorted(wrong))} says nothing; it is for Body")
         self.annotation = parameter.annotation
         if self.annotation is parameter.empty and self.source not in (None, "path"):
             known = default is not REQUIRED and default is not None

@@ -13,6 +13,7 @@ from typing import Any
 from duoframe.faults import Location
 from duoframe.generated import generate
 from duoframe.inputs import Asked, Input
+from duoframe.params import Source
 from duoframe.readings import HELPERS
 from duoframe.signatures import describe
 
@@ -36,6 +37,7 @@ class Lines:
         """Whether something that runs before may have found faults."""
         self.ends = True
         """Whether nothing more is read behind these lines, so that all the faults are to be told."""
+        self._known: list[tuple[Source, set[str]]] = []
         self._first: list[str] = []
         self._lines: list[str] = []
 
@@ -56,6 +58,12 @@ class Lines:
         self.names[name] = value
         return name
 
+    def known(self, source: Source) -> str:
+        """A name for the names of all that is read of a source."""
+        known: set[str] = set()
+        self._known.append((source, known))
+        return self.name(source, "known", known)
+
     def absent(self, asked: Asked, loc: Location, expected: str) -> str:
         """The line for a value that the request does not have."""
         default = self.default(asked)
@@ -75,6 +83,8 @@ class Lines:
 
     def compile(self, arguments: list[str]) -> Callable[..., Any]:
         """The call, which gives the function these arguments."""
+        for source, known in self._known:
+            known.update(read.name for read in self.inputs if read.source == source)
         lines = [*self._first, *self._lines]
         if self._lines:
             others = " or request._faults is not None" if self.ends else ""
@@ -82,8 +92,8 @@ class Lines:
         elif self.waits and self.ends:
             lines += ["if request._faults is not None:", "    refuse(request, None)"]
         lines.append(f"return function({', '.join(arguments)})")
-        source = "\n".join(["def call(request):", *indented(*lines)]) + "\n"
-        return generate(source, "call", self.names, describe(self.names["function"]))  # type: ignore[no-any-return]  # a function
+        text = "\n".join(["def call(request):", *indented(*lines)]) + "\n"
+        return generate(text, "call", self.names, describe(self.names["function"]))  # type: ignore[no-any-return]  # a function
 
 
 def path_part(name: str) -> str:

@@ -149,3 +149,7 @@ def Depends(  # noqa: N802  # as above
     ``close="before_response"``.
     """
     return Dependency(call, use_cache, close)
+
+
+MARKERS = (Path, Query, Header, Cookie, Body, Form, File, Depends)
+"""What is to be called."""

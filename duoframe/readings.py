@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from duoframe.body import Body, UploadFile
-from duoframe.datastructures import MultiDict
+from duoframe.datastructures import PERCENT, MultiDict
 from duoframe.errors import HTTPException
 from duoframe.faults import Fault, Location, RequestValidationError, fault
 from duoframe.requests import Request
@@ -31,12 +31,12 @@ def query_of(request: Request) -> Mapping[str, str]:
     text = request.query_string
     if not text:
         return _EMPTY
-    if b"%" in text or not text.isascii():
-        try:
-            unquote_to_bytes(text).decode()
-        except UnicodeDecodeError as error:
-            raise HTTPException(400, "expected a query in UTF-8") from error
-    return request.query.firsts()
+    query = request.query
+    if not text.isascii() or PERCENT in text:
+        for name, value in query.multi_items():
+            if "\ufffd" in name or "\ufffd" in value:
+                _require_utf8(text)
+    return query.firsts()
 
 
 def form_of(request: Request) -> MultiDict[str]:
@@ -93,6 +93,13 @@ def unknown(faults: Faults, source: str, names: Iterable[str], known: Collection
 def refuse(request: Request, faults: Faults) -> NoReturn:
     """Raise `RequestValidationError` for these faults and those of what ran before."""
     raise RequestValidationError([*(request._faults or ()), *(faults or ())])
+
+
+def _require_utf8(query: bytes) -> None:
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, "expected a query in UTF-8") from error
 
 
 def _require_form(body: Body, expected: str) -> None:

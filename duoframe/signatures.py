@@ -16,7 +16,7 @@ from typing import Any
 
 from duoframe.errors import ConfigurationError
 from duoframe.generated import generate
-from duoframe.params import Dependency, Parameter
+from duoframe.params import MARKERS, Dependency, Parameter
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.uploads import UploadFile
@@ -60,6 +60,12 @@ def marker_of(parameter: inspect.Parameter, function: _Function) -> Parameter | 
     """What is said of a parameter, as its default or in ``Annotated``. Raises `ConfigurationError` for both or two."""
     markers = [*getattr(parameter.annotation, "__metadata__", ()), parameter.default]
     found = [marker for marker in markers if isinstance(marker, Parameter | Dependency)]
+    for uncalled in markers:
+        if inspect.isfunction(uncalled) and uncalled in MARKERS:
+            name = uncalled.__name__
+            raise ConfigurationError(
+                f"{describe(function)} says {name} of its parameter {parameter.name!r}; write {name}()"
+            )
     if len(found) > 1:
         raise ConfigurationError(
             f"{describe(function)} says twice where its parameter {parameter.name!r} comes from: {found}; say it once"

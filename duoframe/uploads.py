@@ -114,6 +114,12 @@ class Spool:
             offset = max(0, start - self._stored)
             return data + self._tail[offset : offset + size - len(data)]
 
+    def take(self) -> bytes:
+        """All of the bytes, which are in memory from now on and not here. Raises `ValueError` once closed."""
+        data = self.read(0, len(self)) if self._file is not None or self.closed else bytes(self._tail)
+        self.close()
+        return data
+
     def close(self) -> None:
         """Let go of memory and file. Closing twice is no fault."""
         with self._lock:
