@@ -130,9 +130,9 @@ async def settled(app: App) -> None:
     assert not any(app.gauges().values()), app.gauges()
 
 
-async def happens(condition: Callable[[], object], what: str) -> None:
-    """On a loop: wait for a condition that something else brings about."""
-    with anyio.move_on_after(DEADLINE):
+async def happens(condition: Callable[[], object], what: str, deadline: float = DEADLINE) -> None:
+    """On a loop: wait for a condition that something else brings about; fail after ``deadline`` seconds."""
+    with anyio.move_on_after(deadline):
         while not condition():  # noqa: ASYNC110  as above
             await anyio.sleep(0.002)
     assert condition(), what
