@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from duoframe.errors import ConfigurationError
 from duoframe.from_body import files_asked, write_bodies, write_file
-from duoframe.from_text import reader_of, write_model, write_path, write_text
+from duoframe.from_text import reader_of, write_group, write_path, write_text
 from duoframe.inputs import Asked, Input
 from duoframe.lines import Lines, path_part
-from duoframe.models import model_of
-from duoframe.params import Dependency
+from duoframe.groups import group_of
+from duoframe.params import Dependency, Source
 from duoframe.requests import Request
 from duoframe.signatures import bare, is_optional, marker_of, signature_of
 
@@ -121,11 +121,18 @@ class _Binder:
             self._bodies.append(asked)
         elif (reader := reader_of(asked)) is not None:
             write_text(self.lines, asked, source, reader)
-        elif (model := model_of(asked.type)) is not None:
-            write_model(self.lines, asked, source, model)
         else:
-            raise asked.error(f"is {asked.type!r}, which no text of the {source} stands for")
+            self._group(asked, source)
         return f"{asked.name}_"
+
+    def _group(self, asked: Asked, source: Source) -> None:
+        try:
+            group = group_of(asked.type)
+        except NameError as error:
+            raise asked.error(f"is {asked.type!r}, a field of which cannot be resolved: {error}") from error
+        if group is None:
+            raise asked.error(f"is {asked.type!r}, which no text of the {source} stands for")
+        write_group(self.lines, asked, source, group)
 
     def _unknown(self, asked: Asked) -> ConfigurationError:
         known = ", ".join(sorted(self._path_parameters)) or "none"

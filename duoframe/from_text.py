@@ -1,10 +1,11 @@
 """Writes the lines that read a path, a query, header fields, cookies and the fields of a form.
 
-Knows where texts stand; must not know how one is read: `texts` does, and `models` knows classes of several.
+Knows where texts stand; must not know how one is read: `texts` does, and `groups` knows classes of several.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import uuid
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from duoframe.errors import ConfigurationError
 from duoframe.faults import Location
 from duoframe.inputs import Asked, Input
 from duoframe.lines import Lines, indented, path_part, shape_of
-from duoframe.models import Field, Model
+from duoframe.groups import Field, Group
 from duoframe.params import REQUIRED, Source
 from duoframe.signatures import bare
 from duoframe.texts import TextReader, Unreadable, text_reader
@@ -96,48 +97,60 @@ def write_text(lines: Lines, asked: Asked, source: Source, reader: TextReader) -
     )
 
 
-def write_model(lines: Lines, asked: Asked, source: Source, model: Model) -> None:
-    """A class whose fields are texts of their own names."""
+def write_group(lines: Lines, asked: Asked, source: Source, group: Group) -> None:
+    """A class whose fields are texts of their own names, a parameter model."""
     if not asked.required:
         raise asked.error("is read field by field, and its fields have the defaults; drop its own")
     target, values = f"{asked.name}_", f"{asked.name}_values"
     lines.add(f"{values} = {{}}")
-    for field in model.fields:
-        _write_field(lines, asked, source, model, field)
-    if model.closed and source != "header":
+    for field in group.fields:
+        _write_field(lines, asked, source, group, field)
+    if group.closed and source != "header":
         lines.first(_PREPARED[source])
         lines.add(f"faults = unknown(faults, {source!r}, {source}, {lines.known(source)})")
-    if model.raw:
+    if group.raw:
         shape = shape_of(asked.annotation, {})
         make, wrong = lines.name(asked.name, "convert", shape.convert), lines.name(asked.name, "invalid", shape.invalid)
         made = f"{target} = {make}({values})"
         fault = f"misshapen(faults, {(source,)!r}, {lines.name(asked.name, 'shape', shape)}, {values})"
     else:
-        made = f"{target} = {lines.name(asked.name, 'model', model.make)}(**{values})"
+        made = f"{target} = {lines.name(asked.name, 'group', group.make)}(**{values})"
         wrong = "(TypeError, ValueError) as error"
         fault = f"refused(faults, {(source,)!r}, {lines.name(asked.name, 'type', asked.type)}, error)"
     attempts = ["try:", f"    {made}", f"except {wrong}:", f"    faults = {fault}"]
     lines.add("if faults is None:", *indented(*attempts))
 
 
-def _write_field(lines: Lines, asked: Asked, source: Source, model: Model, field: Field) -> None:
-    """One field of a model."""
+def _write_field(lines: Lines, asked: Asked, source: Source, group: Group, field: Field) -> None:
+    """One field of a group."""
     wire = field.wire
     if source == "header":
         wire = (wire if wire != field.name else wire.replace("_", "-")).lower()
     reader = reader_of(asked, field.annotation)
+    values = f"{asked.name}_values"
+    if group.raw:
+        many = reader is not None and reader.many
+        schema = functools.partial(_property, asked.annotation, field.wire)
+        lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, schema))
+        lines.add(f"text = {_text(lines, source, wire, many)}")
+        lines.add("if text:" if many else "if text is not None:", f"    {values}[{field.wire!r}] = text")
+        return
     if reader is None:
         raise asked.error(f"has a field {field.name!r} of {field.annotation!r}, which no text stands for")
     lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, reader.schema))
-    item = f"{asked.name}_values[{(field.wire if model.raw else field.name)!r}]"
-    reading = [f"{item} = text"]
-    if not model.raw:
-        reading = _reading(lines, item, "text", (source, wire), f"{asked.name}_{field.name}", reader)
-    lines.add(f"text = {_text(lines, source, wire, reader.many)}")
-    lines.add(f"if {_there(reader)}:", *indented(*reading))
-    if field.default is REQUIRED and not model.raw:
+    item = f"{values}[{field.name!r}]"
+    reading = _reading(lines, item, "text", (source, wire), f"{asked.name}_{field.name}", reader)
+    lines.add(f"text = {_text(lines, source, wire, reader.many)}", f"if {_there(reader)}:", *indented(*reading))
+    if field.default is REQUIRED:
         missing = f"faults = missing(faults, {(source, wire)!r}, {reader.expected!r})"
         lines.add("else:", f"    {item} = None" if reader.optional else f"    {missing}")
+
+
+def _property(annotation: Any, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON Schema of a field of a model, and the components."""
+    schema, components = shape_of(annotation, {}).schema("input")
+    whole = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return whole["properties"][name], components
 
 
 def _reading(lines: Lines, target: str, text: str, loc: Location, name: str, reader: TextReader) -> list[str]:

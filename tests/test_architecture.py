@@ -28,7 +28,7 @@ FLOORS = [
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["params", "annotations", "constraints", "scalars", "texts", "shapes"],
     ["security", "context", "logs", "generated", "signatures", "pieces", "contrib"],
-    ["inputs", "models", "readings", "lines", "from_text", "from_body", "binding"],
+    ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],

@@ -1,4 +1,4 @@
-"""Parameter models: a class whose fields are parameters of a request, each by its own name.
+"""Groups of parameters: a class whose fields are parameters of a request, each by its own name.
 
     class Page(msgspec.Struct):
         size: int = 20
@@ -18,10 +18,10 @@ from duoframe.params import REQUIRED
 
 
 class Field(NamedTuple):
-    """One field of a model."""
+    """One field of a group."""
 
     name: str
-    """As the model's own code calls it."""
+    """As the group's own code calls it."""
     wire: str
     """As others call it."""
     annotation: Any
@@ -29,7 +29,7 @@ class Field(NamedTuple):
     """`REQUIRED` where it has none; what a factory makes is told as None."""
 
 
-class Model(NamedTuple):
+class Group(NamedTuple):
     """A class with fields."""
 
     make: Callable[..., Any]
@@ -41,12 +41,12 @@ class Model(NamedTuple):
     """Whether it refuses names that it does not know."""
 
 
-def model_of(kind: Any) -> Model | None:
-    """The fields of a class; None for what has none. Raises what the resolution of its annotations raises."""
+def group_of(kind: Any) -> Group | None:
+    """The fields of a class; None for what has none. Raises `NameError` for annotations that cannot be resolved."""
     if not isinstance(kind, type):
         return None
     if hasattr(kind, "__pydantic_validator__") and hasattr(kind, "model_fields"):
-        return _pydantic_model(kind)
+        return _of_model(kind)
     import msgspec
 
     try:
@@ -60,7 +60,7 @@ def model_of(kind: Any) -> Model | None:
         Field(field.name, field.encode_name, _plain(annotations[field.name]), _default(field)) for field in found.fields
     )
     closed = getattr(found, "forbid_unknown_fields", False)
-    return Model(dict if typing.is_typeddict(kind) else kind, fields, raw=False, closed=closed)
+    return Group(dict if typing.is_typeddict(kind) else kind, fields, raw=False, closed=closed)
 
 
 def _default(field: Any) -> Any:
@@ -78,10 +78,10 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _pydantic_model(kind: Any) -> Model:
+def _of_model(kind: Any) -> Group:
     fields = []
     for name, field in kind.model_fields.items():
         alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
         default = REQUIRED if field.is_required() else None if field.default_factory else field.default
         fields.append(Field(name, alias or name, field.annotation, default))
-    return Model(kind, tuple(fields), raw=True, closed=kind.model_config.get("extra") == "forbid")
+    return Group(kind, tuple(fields), raw=True, closed=kind.model_config.get("extra") == "forbid")
