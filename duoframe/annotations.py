@@ -33,16 +33,16 @@ def members(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
-def parts(annotation: Any) -> Iterator[Any]:
-    """The type and all that it is made of: arguments, and the fields of classes, each once."""
+def parts(annotation: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """The type and all that it is made of, each with its metadata: arguments, and the fields of classes once each."""
     seen: dict[int, Any] = {}  # the values keep their ids from being given again
     waiting = [annotation]
     while waiting:
-        kind = unwrapped(waiting.pop())[0]
+        kind, metadata = unwrapped(waiting.pop())
+        yield kind, metadata
         if id(kind) in seen:
             continue
         seen[id(kind)] = kind
-        yield kind
         waiting += [*get_args(kind), *_fields(get_origin(kind) or kind)]
 
 

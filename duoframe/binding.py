@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from duoframe.errors import ConfigurationError
 from duoframe.from_body import files_asked, write_bodies, write_file
 from duoframe.from_text import reader_of, write_group, write_path, write_text
+from duoframe.groups import group_of
 from duoframe.inputs import Asked, Input
 from duoframe.lines import Lines, path_part
-from duoframe.groups import group_of
 from duoframe.params import Dependency, Source
 from duoframe.requests import Request
 from duoframe.signatures import bare, is_optional, marker_of, signature_of

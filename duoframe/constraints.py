@@ -77,6 +77,8 @@ def told(kind: str, constraints: Constraints, unit: str = "character") -> str:
     """A type with its constraints: ``int >= 1 and <= 10``, ``str of at most 5 characters``."""
     words = [f"{_SIGNS[name]} {value}" for name, value in constraints.items() if name in _SIGNS]
     bounds = [f"{_BOUNDS[name]} {constraints[name]}" for name in LENGTH if name in constraints]
+    if len(bounds) == 2 and constraints["min_length"] == constraints["max_length"]:
+        bounds = [str(constraints["min_length"])]
     if bounds:
         last = next(constraints[name] for name in reversed(LENGTH) if name in constraints)
         words.append(f"of {' and '.join(bounds)} {unit}{'' if last == 1 else 's'}")

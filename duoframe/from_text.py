@@ -14,9 +14,9 @@ from typing import Any
 from duoframe.constraints import constraints_in
 from duoframe.errors import ConfigurationError
 from duoframe.faults import Location
+from duoframe.groups import Field, Group
 from duoframe.inputs import Asked, Input
 from duoframe.lines import Lines, indented, path_part, shape_of
-from duoframe.groups import Field, Group
 from duoframe.params import REQUIRED, Source
 from duoframe.signatures import bare
 from duoframe.texts import TextReader, Unreadable, text_reader

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import annotated_types
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duoframe.errors import ConfigurationError
@@ -163,7 +163,7 @@ def test_constraints_hold_for_the_members_of_a_union_that_they_speak_of() -> Non
 
 def test_constraints_of_several_kinds_are_told_together() -> None:
     made = reader(str, min_length=1, max_length=1, pattern="x")
-    assert made.expected == "str of at least 1 and at most 1 character and matching 'x'"
+    assert made.expected == "str of 1 character and matching 'x'"
 
 
 @pytest.mark.parametrize(
@@ -270,6 +270,7 @@ def text_of(value: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_written_is_read_back(kind: Any, data: st.DataObject) -> None:
     value = data.draw(VALUES[kind])
@@ -278,6 +279,7 @@ def test_what_is_written_is_read_back(kind: Any, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
+@settings(deadline=None)
 @given(text=st.text() | st.from_regex(r"\A[-+0-9TtZzPDHMS.:eE ]{1,80}\Z"))
 def test_no_text_raises_anything_else(kind: Any, text: str) -> None:
     """H-47."""
