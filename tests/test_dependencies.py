@@ -9,13 +9,16 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import pytest
 
-from duoframe import App, FileResponse, HTTPException, Request, Response, StreamingResponse, inline
+from duoframe import App, EventSourceResponse, FileResponse, HTTPException, Request, Response, StreamingResponse, inline
 from duoframe.errors import ClientDisconnect
 from duoframe.params import Depends
 from duoframe.testing import exchange
+from duoframe.threads import Threads, ThreadsExhaustedError
 from tests.conftest import DEADLINE, Ask, MakeApp, MakeClient, until
+from tests.test_asgi import Line, begin, happens, on_loop, scope_of, settled
 
 Paint = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -682,3 +685,252 @@ def test_overrides_stand_in_and_go_again(app: App, client: MakeClient, colour: P
     app.dependency_overrides.clear()
     assert made.get("/").text == "real"
     assert made.get("/other").text == "other"
+
+
+def test_a_dependency_that_exits_ends_a_server_as_any_exit_does(app: App, log: Log) -> None:
+    """W-52: where the server's own thread runs the plan."""
+
+    def exiting() -> Iterator[None]:
+        yield
+        raise SystemExit(3)
+
+    def outer() -> Iterator[None]:
+        try:
+            yield
+        except SystemExit:
+            log.append("told")
+            raise
+
+    @app.get("/")
+    def index(_: Annotated[None, Depends(outer)], e: Annotated[None, Depends(exiting)]) -> str:
+        return "sent"
+
+    assert isinstance(exchange(app, "wsgi", "GET", b"/").error, SystemExit)
+    assert log == ["told"]
+
+
+def test_where_no_thread_can_be_had_a_dependency_is_closed_all_the_same(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """T-19."""
+    app = make_app()
+
+    def entered() -> Iterator[str]:
+        try:
+            yield "e"
+        except GeneratorExit:
+            log.append("closed")
+            raise
+
+    @app.get("/")
+    async def index(value: Annotated[str, Depends(entered)]) -> str:
+        def refuse(threads: Threads) -> None:
+            raise ThreadsExhaustedError("no more")
+
+        monkeypatch.setattr(Threads, "reserve", refuse)
+        return value
+
+    assert exchange(app, "asgi", "GET", b"/").body == b"e"
+    monkeypatch.undo()
+    assert log == ["closed"]
+    assert "ThreadsExhaustedError: no more" in caplog.text
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_call_leaves_its_dependencies_with_time_to_wait(make_app: MakeApp, backend: str, log: Log) -> None:
+    """A-32: the server ends a call while its answer is being sent."""
+    app = make_app()
+
+    async def entered() -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            log.append(type(error).__name__)
+            await anyio.sleep(0.01)
+            log.append("left")
+            raise
+
+    @app.get("/")
+    async def index(_: Annotated[None, Depends(entered)]) -> str:
+        return "whole"
+
+    async def main() -> None:
+        line, sending = Line(), anyio.Event()
+
+        async def send(message: Any) -> None:
+            sending.set()
+            await anyio.sleep_forever()
+
+        async with anyio.create_task_group() as group:
+            begin(group, app, scope_of(), line, send)
+            await sending.wait()
+            group.cancel_scope.cancel()
+        await settled(app)
+
+    on_loop(backend, main)
+    assert log[1:] == ["left"]
+    assert log[0] in ("CancelledError", "Cancelled")
+
+
+def test_dependencies_wait_for_a_step_of_a_stream_that_nothing_can_stop(make_app: MakeApp, log: Log) -> None:
+    """A-23, T-05."""
+    app = make_app()
+    inside, gate = threading.Event(), threading.Event()
+
+    async def entered() -> AsyncIterator[None]:
+        try:
+            yield
+        except ClientDisconnect:
+            log.append(f"told, with the gate {'open' if gate.is_set() else 'shut'}")
+            raise
+
+    @app.get("/")
+    async def index(_: Annotated[None, Depends(entered)]) -> Any:
+        def stuck() -> Iterator[bytes]:
+            yield b"x"
+            inside.set()
+            assert gate.wait(DEADLINE)
+            log.append("the step returned")
+
+        return StreamingResponse(stuck())
+
+    async def main() -> None:
+        line = Line()
+        async with anyio.create_task_group() as group:
+            begin(group, app, scope_of(), line)
+            await happens(inside.is_set, "the stream did not begin")
+            line.left.set()
+        assert log == []
+        gate.set()
+        await settled(app)
+        await happens(lambda: len(log) == 2, f"the dependency was not left: {log}")
+
+    on_loop("asyncio", main)
+    assert log == ["the step returned", "told, with the gate open"]
+
+
+def test_a_call_that_is_cancelled_inside_a_sync_plan_leaves_its_dependencies_later(make_app: MakeApp, log: Log) -> None:
+    """T-05."""
+    app = make_app()
+    inside, gate = threading.Event(), threading.Event()
+
+    def entered() -> Iterator[int]:
+        thread = threading.get_ident()
+        try:
+            yield thread
+        except ClientDisconnect:
+            log.append(str(threading.get_ident() == thread))
+            raise
+
+    @app.get("/{kind}")
+    def index(kind: str, _: Annotated[int, Depends(entered)]) -> Any:
+        inside.set()
+        assert gate.wait(DEADLINE)
+        return iter([b"1", b"2"]) if kind == "stream" else "whole"
+
+    async def main() -> None:
+        for kind in ("whole", "stream"):
+            inside.clear()
+            gate.clear()
+            async with anyio.create_task_group() as group:
+                begin(group, app, scope_of(f"/{kind}"), Line())
+                await happens(inside.is_set, "the handler did not begin")
+                group.cancel_scope.cancel()
+            assert app.gauges()["left"] == 1
+            gate.set()
+            await settled(app)
+
+    on_loop("asyncio", main)
+    assert log == ["True", "True"]
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_thread_that_waits_for_its_client_takes_nobody_s_place(make_app: MakeApp, streams: int) -> None:
+    """One `def` thread, and a client that does not read: others are answered where streams have a place."""
+    app = make_app(threads=1, streams=streams)
+
+    def entered() -> Iterator[None]:
+        yield
+
+    @app.get("/")
+    def index(_: Annotated[None, Depends(entered)]) -> str:
+        return "whole"
+
+    async def main() -> None:
+        first, second, third = Line(), Line(), Line()
+        reading = anyio.Event()
+
+        async def send(message: Any) -> None:
+            await reading.wait()
+
+        async with anyio.create_task_group() as group:
+            begin(group, app, scope_of(), first, send)
+            await happens(lambda: app.gauges()["streams"] == 1, "the first has no place")
+            begin(group, app, scope_of(), second, send)
+            await happens(lambda: app.gauges()["streams"] + app.gauges()["threads"] == 2, "the second has no place")
+            assert app.gauges()["streams"] == streams
+            begin(group, app, scope_of(), third)
+            if streams == 2:
+                await happens(lambda: third.chunks, "the third was not answered")
+            else:
+                await happens(lambda: app.gauges()["waiting"] == 1, "the third does not wait")
+            reading.set()
+        assert third.chunks == [b"whole"]
+        await settled(app)
+
+    on_loop("asyncio", main)
+
+
+def test_events_of_a_def_route_have_their_dependencies_left_by_the_thread_that_ran_it(
+    ask: Ask, app: App, log: Log
+) -> None:
+    def entered() -> Iterator[int]:
+        thread = threading.get_ident()
+        try:
+            yield thread
+        except Exception as error:
+            log.append(type(error).__name__)
+            raise
+        finally:
+            log.append(str(threading.get_ident() == thread))
+
+    @app.get("/{kind}")
+    def index(kind: str, _: Annotated[int, Depends(entered)]) -> EventSourceResponse:
+        def events() -> Iterator[str]:
+            yield "1"
+            if kind == "failing":
+                raise ValueError
+            while kind == "endless":
+                yield "more"
+
+        return EventSourceResponse(events())
+
+    assert ask(app, "GET", b"/ending").body == b"data: 1\n\n"
+    assert log == ["True"]
+    log.clear()
+    assert ask(app, "GET", b"/failing").aborted
+    assert log == ["ValueError", "True"]
+    log.clear()
+    ask(app, "GET", b"/endless", disconnect_after=2)
+    until(lambda: len(log) == 2, f"not left: {log}")
+    assert log == ["ClientDisconnect", "True"]
+
+
+def test_a_server_that_takes_no_answer_at_all_has_the_dependencies_left(app: App, colour: Paint, log: Log) -> None:
+    def entered() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            log.append("left")
+
+    @app.get("/{kind}")
+    @colour
+    def index(kind: str, _: Annotated[None, Depends(entered)]) -> Any:
+        return iter([b"1", b"2"]) if kind == "stream" else "whole"
+
+    for target in (b"/whole", b"/stream"):
+        log.clear()
+        exchange(app, "wsgi", "GET", target, disconnect_after=0)
+        assert log == ["left"]
+        exchange(app, "wsgi", "HEAD", target)
+        assert log == ["left", "left"]
