@@ -14,7 +14,8 @@ from typing import Any
 from duoframe.annotations import members, unwrapped
 from duoframe.errors import ConfigurationError
 from duoframe.inputs import Asked
-from duoframe.lines import Lines, Shape, indented, shape_of
+from duoframe.lines import Lines, indented
+from duoframe.shapes import Shape, shape_of
 from duoframe.texts import text_reader
 from duoframe.uploads import UploadFile
 

@@ -16,8 +16,9 @@ from duoframe.errors import ConfigurationError
 from duoframe.faults import Location
 from duoframe.groups import Field, Group
 from duoframe.inputs import Asked, Input
-from duoframe.lines import Lines, indented, path_part, shape_of
+from duoframe.lines import Lines, indented, path_part
 from duoframe.params import REQUIRED, Source
+from duoframe.shapes import shape_of
 from duoframe.signatures import bare
 from duoframe.texts import TextReader, Unreadable, text_reader
 

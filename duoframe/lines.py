@@ -6,8 +6,7 @@ says which. A value has the name of its parameter and an underscore; the names o
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from duoframe.faults import Location
@@ -16,14 +15,6 @@ from duoframe.inputs import Asked, Input
 from duoframe.params import Source
 from duoframe.readings import HELPERS
 from duoframe.signatures import describe
-
-Shape = Any
-"""Until there are shapes."""
-
-
-def shape_of(annotation: Any, options: Mapping[str, Any]) -> Any:
-    """Until there are shapes: found by its name."""
-    return importlib.import_module("duoframe.shapes").shape_of(annotation, options)
 
 
 class Lines:

@@ -16,6 +16,7 @@ from duoframe.faults import Fault, Location, RequestValidationError, fault
 from duoframe.requests import Request
 
 if TYPE_CHECKING:
+    from duoframe.shapes import Shape
     from duoframe.texts import Unreadable
 
 MULTIPART = "multipart/form-data"
@@ -72,7 +73,7 @@ def missing(faults: Faults, loc: Location, expected: str) -> list[Fault]:
     return _with(faults, fault(loc, expected, NOTHING))
 
 
-def misshapen(faults: Faults, loc: Location, shape: Any, value: Any) -> list[Fault]:
+def misshapen(faults: Faults, loc: Location, shape: Shape, value: Any) -> list[Fault]:
     """``faults`` and all that is wrong with a value of several parts."""
     return _with(faults, *shape.faults(value, loc))
 
