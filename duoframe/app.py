@@ -13,7 +13,7 @@ import inspect
 import logging
 import sys
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, NoReturn, TypeVar, overload
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from duoframe import asgi, logs, signatures, wsgi
 from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
 from duoframe.datastructures import State
+from duoframe.documented import About
 from duoframe.errors import ConfigurationError, HTTPException
 from duoframe.inputs import check_together
 from duoframe.lifespan import START_TIMEOUT, Lifespan, release
@@ -54,7 +55,10 @@ class App(Router):
     may take for one chunk before it counts as gone, None for no limit (a WSGI server writes by itself, and has a limit
     of its own); ``redirect_slashes``: answer 308 where only a last slash is wrong; ``converters``: kinds of path
     parameters beside the built-in ones; ``debug``: log what helps development, and show who
-    asks from this very machine where an exception arose; ``docs``: the path of a page of the OpenAPI document.
+    asks from this very machine where an exception arose; ``docs``: the path of a page of the OpenAPI document;
+    ``openapi_url``: the path of the document itself, ``/openapi.json`` with ``docs`` and none without; ``title``,
+    ``version``, ``summary``, ``description``, ``servers`` (URLs or Server Objects) and ``tags`` (names or Tag Objects)
+    are what it says.
     """
 
     nests = False
@@ -74,6 +78,13 @@ class App(Router):
         middleware: Iterable[Callable[..., Any]] = (),
         dependencies: Iterable[Any] = (),  # Any: what `Depends` gives
         docs: str | None = None,
+        openapi_url: str | None = None,
+        title: str = "duoframe",
+        version: str = "0.1.0",
+        summary: str | None = None,
+        description: str | None = None,
+        servers: Sequence[str | Mapping[str, Any]] = (),
+        tags: Sequence[str | Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(middleware=tuple(middleware), dependencies=tuple(dependencies))
         for name, value in (("threads", threads), ("streams", streams)):
@@ -106,10 +117,19 @@ class App(Router):
         self._any: Route
         if sys.version_info < (3, 12):  # pragma: no cover - each Python has one of the two ways
             vars(self)["__call__"] = _CallView(self)
+        self.about = About(
+            title=title, version=version, summary=summary, description=description, servers=servers, tags=tags
+        )
+        self._document: dict[str, Any] | None = None
         if docs is not None:
             from duoframe.docspage import add_page
 
-            add_page(self, docs, "/openapi.json", "duoframe")
+            openapi_url = openapi_url or "/openapi.json"
+            add_page(self, docs, openapi_url, title)
+        if openapi_url is not None:
+            from duoframe.openapi import answer
+
+            self.get(openapi_url, name="openapi", include_in_schema=False)(answer)
 
     @overload
     def __call__(self, scope: Environ, receive: StartResponse, /) -> Iterable[bytes]: ...
@@ -168,6 +188,17 @@ class App(Router):
         path = self._table.url_for(name, **values)
         request = current.get(None)
         return path if request is None else quote(request.root_path, safe=_PATH_SAFE) + path
+
+    def openapi(self) -> dict[str, Any]:  # Any: JSON
+        """The OpenAPI 3.1 document of the routes, which is kept once the application has started.
+
+        Raises `ConfigurationError` for an ``operation_id`` that is given twice.
+        """
+        if self._document is None or not self._compiled:
+            from duoframe.openapi import describe
+
+            self._document = describe(self.about, self.routes, self._table.converters, self.error_handlers)
+        return self._document
 
     def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """From a `def` piece or a thread, await ``work(*args)`` on the application's event loop, and wait for it.

@@ -36,7 +36,7 @@ def add_page(router: Router, path: str, document: str, title: str) -> None:
     script, style = (Asset(files, path, name) for name in ("swagger_bundle.js", "swagger_style.css"))
     page = Page(path, document, title, script, style)
     for place, handler in ((path, page.serve), (script.path, script.serve), (style.path, style.serve)):
-        router.get(place, name=None)(handler)
+        router.get(place, name=None, include_in_schema=False)(handler)
 
 
 class Page:

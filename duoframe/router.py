@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from duoframe import signatures
 from duoframe.bridge import Stepped
+from duoframe.documented import Documented
 from duoframe.errors import ConfigurationError
 from duoframe.inputs import Input
 from duoframe.limits import Limits
@@ -42,6 +43,8 @@ class Route:
     """The handler's dependencies and what they read of a request; set there too."""
     plan: Plan
     """What is run; compiled when the application starts."""
+    representation: Any = None
+    """How it represents what the handler returns."""
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Route:
         stream: bool = False,
         max_body_size: int | EllipsisType | None = ...,
         limits: Limits | None = None,
+        **documented: Any,  # Any: what `Documented` takes
     ) -> None:
         self.path = path
         self.methods = methods
@@ -76,6 +80,7 @@ class Route:
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"expected limits=Limits(...), got {limits!r}")
         self.limits = limits
+        self.documented = Documented(**documented)
         self.routers: tuple[Router, ...] = ()
 
     @property
@@ -139,8 +144,10 @@ class Router:
 
         A class with methods called ``get``, ``post`` … answers those methods; each request gets an instance.
         ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``dependencies``, ``stream`` (the
-        body as it arrives), ``limits`` (all of `Limits`, instead of the application's) and ``max_body_size`` (bytes,
-        ``None`` for no limit). Raises `ConfigurationError`.
+        body as it arrives), ``limits`` (all of `Limits`, instead of the application's), ``max_body_size`` (bytes,
+        ``None`` for no limit), and for the OpenAPI document what `Documented` has: ``summary``, ``description``,
+        ``response_description``, ``responses``, ``deprecated``, ``operation_id``, ``include_in_schema``. Raises
+        `ConfigurationError`.
         """
 
         def register(handler: H) -> H:
@@ -212,6 +219,7 @@ class Router:
             immutable=immutable,
             follow_symlinks=follow_symlinks,
         )
+        options = {"include_in_schema": False, **options}
         prefix = _checked_prefix("" if prefix == "/" else prefix)
         if any(route.name == name for route in self.routes):
             raise ConfigurationError(f"{prefix}/: a route is called {name!r} already; give the files another `name`")

@@ -28,12 +28,12 @@ FLOORS = [
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["params", "annotations", "constraints", "scalars", "texts"],
     ["outlines", "misfits", "projections", "models", "shapes"],
-    ["security", "context", "logs", "generated", "signatures", "pieces", "contrib"],
+    ["documented", "security", "context", "logs", "generated", "signatures", "pieces", "contrib"],
     ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],
     ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
-    ["docspage", "app", "__init__"],
+    ["components", "outcomes", "operations", "openapi", "docspage", "app", "__init__"],
     ["testing"],
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
