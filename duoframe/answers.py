@@ -34,10 +34,14 @@ def to_response(value: Any, status: int = 200) -> Response:
     return JSONResponse(value, status)
 
 
-def _tuple(value: tuple[Any, ...], status: int) -> Response:
+def from_tuple(value: tuple[Any, ...], status: int = 200, make: Callable[[Any], Response] = to_response) -> Response:
+    """The answer that ``(body, status[, headers])`` stands for; ``make`` makes that of its body.
+
+    The tuple's status counts, whatever ``status`` is. Raises `TypeError` for any other tuple.
+    """
     if len(value) not in (2, 3) or isinstance(value[1], bool) or not isinstance(value[1], int):
         raise TypeError(f"expected (body, status) or (body, status, headers), got a tuple of {len(value)}: {value!r}")
-    response = to_response(value[0])
+    response = make(value[0])
     response.status = value[1]
     if len(value) == 3:
         response.headers.update(value[2])
@@ -56,12 +60,12 @@ _MAKERS: dict[type, Callable[[Any, int], Response]] = {
     bytes: Response,
     dict: JSONResponse,
     list: JSONResponse,
-    tuple: _tuple,
+    tuple: from_tuple,
 }
 
 _KINDS: tuple[tuple[Any, Callable[[Any, int], Response]], ...] = (
     (str, _text),
     (bytes | bytearray | memoryview, Response),
     (dict | list | bool | int | float, JSONResponse),
-    (tuple, lambda value, status: JSONResponse(value, status) if hasattr(value, "_fields") else _tuple(value, status)),
+    (tuple, lambda value, status: JSONResponse(value, status) if hasattr(value, "_fields") else from_tuple(value)),
 )

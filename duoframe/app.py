@@ -370,8 +370,7 @@ class App(Router):
             needs=route.wiring.needs,
             binds=route.wiring.binds,
             stream=route.stream,
-            status=route.status_code,
-            void=signatures.returns_none(route.handler),
+            representation=route.representation,
             refuse=self._refusing,
         )
 

@@ -278,7 +278,7 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
             value = plan.call(request)
         except GeneratorExit as error:
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
-    response = plan.answer(value)
+    response = plan.answer(value, request)
     if request._exits:
         await _release_early(request)
     if response.opens or response.stream is not None or response._headers is not None:

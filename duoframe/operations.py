@@ -116,7 +116,7 @@ class Operation:
             yield 401
         if self._kinds:
             yield 404
-        if self.route.representation is not None and len(self.route.representation.media_types) > 1:
+        if self.route.representation.negotiates:
             yield 406
         if sources:
             yield 422

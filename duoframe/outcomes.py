@@ -23,7 +23,7 @@ class Outcomes:
     def __init__(self, route: Route, errors: ErrorHandlers, components: Components) -> None:
         self._said = route.documented
         self._answer = route.representation
-        self._status = route.status_code if self._answer is None else self._answer.status
+        self._status = self._answer.status
         self._errors = errors
         self._components = components
 
@@ -39,10 +39,10 @@ class Outcomes:
     def _usual(self) -> Response:
         """What the handler answers."""
         response: Response = {"description": self._said.response_description or reason(self._status)}
-        described = None if self._answer is None else self._answer.schema()
-        if described is not None:
-            schema = self._components.take(described, "output")
-            response["content"] = {media_type: {"schema": schema} for media_type in self._answer.media_types}
+        described = self._answer.schema()
+        content = {} if described is None else {"schema": self._components.take(described, "output")}
+        if self._answer.media_types:
+            response["content"] = dict.fromkeys(self._answer.media_types, content)
         return response
 
     def _announced(self, status: str, said: Any) -> Response:

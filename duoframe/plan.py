@@ -16,6 +16,8 @@ from duoframe.body import Limits
 from duoframe.errors import HTTPException
 from duoframe.needs import Need
 from duoframe.pieces import Colour, Piece
+from duoframe.representations import Representation
+from duoframe.requests import Request
 from duoframe.responses import BODYLESS, Response
 
 logger = logging.getLogger("duoframe")
@@ -74,6 +76,7 @@ class Plan:
         "binds",
         "call",
         "colour",
+        "empty",
         "errors",
         "gate",
         "handler",
@@ -82,10 +85,10 @@ class Plan:
         "name",
         "needs",
         "refuse",
+        "representation",
         "stages",
-        "status",
         "stream",
-        "void",
+        "usual",
     )
 
     def __init__(
@@ -99,8 +102,7 @@ class Plan:
         needs: Sequence[Need] = (),
         binds: bool = False,
         stream: bool = False,
-        status: int = 200,
-        void: bool = False,
+        representation: Representation | None = None,
         refuse: Plan | None = None,
     ) -> None:
         self.name = name
@@ -113,8 +115,10 @@ class Plan:
         self.binds = binds
         self.limits = limits
         self.stream = stream
-        self.status = status
-        self.void = void
+        self.representation = representation if representation is not None and representation.shape else None
+        """What the handler declares to answer, where it is data."""
+        self.usual = 200 if representation is None else representation.usual
+        self.empty = None if representation is None else representation.empty
         self.refuse = refuse or self
         self.colour = _blend([*layers, *(need.piece for need in needs), handler, *errors.pieces])
         leading = 0
@@ -135,13 +139,14 @@ class Plan:
             return self.stages
         return self._group(self.layers[entered:])  # of the plan that refuses what another plan's gate let in
 
-    def answer(self, value: Any) -> Response:
+    def answer(self, value: Any, request: Request) -> Response:
         """What the handler returned, as a Response. Raises `TypeError` naming the handler and the fix."""
+        declared = self.representation
         if isinstance(value, Response):
             response = value
-        elif value is None:
-            if self.void:
-                return Response(b"", 204)
+        elif value is None and (declared is None or not declared.null):
+            if self.empty is not None:
+                return Response(b"", self.empty)
             raise TypeError(
                 f"handler {self.name} returned None: a `return` is missing, or annotate it `-> None` to answer 204"
             )
@@ -151,10 +156,11 @@ class Plan:
             raise TypeError(f"handler {self.name} returned a coroutine; declare it with `async def`")
         else:
             try:
-                response = to_response(value, self.status)
-            except (TypeError, ValueError) as error:  # of which some take other arguments than a message
+                response = to_response(value, self.usual) if declared is None else declared.answer(value, request)
+            except (TypeError, ValueError, RecursionError) as error:  # of which some take more than a message
                 kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"handler {self.name}: {error}") from error
+                said = error if declared is None else declared.explain(error)
+                raise kind(f"handler {self.name}: {said}") from error
         if response._status in BODYLESS and (response.body or response.stream is not None):
             logger.warning("handler %s gave a body to a %d, which has none: dropped", self.name, response._status)
         return response

@@ -87,6 +87,7 @@ class Request:
     _refusal: BaseException | None = None
     _tasks: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] | None = None
     _limits: Limits | None = None
+    _media_type: str | None = None
     _body: Body | None = None
     _body_unread: str | None = None
     _stream: BodyStream | None = None

@@ -106,6 +106,17 @@ class Response:
         if headers is not None:
             self.headers.update(headers)
 
+    @classmethod
+    def _encoded(cls, body: bytes, status: int, media_type: str | None = None) -> Self:
+        """The answer whose content is encoded already; the status and the media type are known to be good."""
+        response = cls.__new__(cls)
+        response.body = body
+        if status != 200:
+            response._status = status
+        if media_type is not None:
+            response._media_type = media_type
+        return response
+
     _status = 200
 
     @property

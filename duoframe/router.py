@@ -24,6 +24,7 @@ from duoframe.needs import Need, Wiring, checked
 from duoframe.params import Dependency
 from duoframe.pieces import Colour, Piece, colour_of
 from duoframe.plan import Plan
+from duoframe.representations import UNDECLARED, Representation
 from duoframe.responses import Response
 
 H = TypeVar("H", bound=Callable[..., Any])
@@ -43,8 +44,6 @@ class Route:
     """The handler's dependencies and what they read of a request; set there too."""
     plan: Plan
     """What is run; compiled when the application starts."""
-    representation: Any = None
-    """How it represents what the handler returns."""
 
     def __init__(
         self,
@@ -55,6 +54,8 @@ class Route:
         name: str | None = None,
         host: str | None = None,
         status_code: int = 200,
+        response_model: Any = UNDECLARED,  # Any: whatever can be written as a type
+        produces: Sequence[str] = (),
         tags: Sequence[str] = (),
         middleware: Sequence[Callable[..., Any]] = (),
         dependencies: Sequence[Dependency] = (),
@@ -70,7 +71,9 @@ class Route:
         self.host = host
         self.status_code = Response(status=status_code).status
         self.tags = tuple(tags)
-        self.layers = tuple(Piece.middleware(layer) for layer in middleware)
+        self.representation = Representation(handler, self.status_code, response_model, produces)
+        """What the handler's values are answered as."""
+        self.layers = (*(Piece.middleware(layer) for layer in middleware), *self.representation.layers)
         self.dependencies = checked(dependencies)
         self.stream = stream
         self.max_body_size = max_body_size
@@ -145,7 +148,9 @@ class Router:
         A class with methods called ``get``, ``post`` … answers those methods; each request gets an instance.
         ``options``: ``name``, ``host``, ``status_code``, ``tags``, ``middleware``, ``dependencies``, ``stream`` (the
         body as it arrives), ``limits`` (all of `Limits`, instead of the application's), ``max_body_size`` (bytes,
-        ``None`` for no limit), and for the OpenAPI document what `Documented` has: ``summary``, ``description``,
+        ``None`` for no limit), ``response_model`` (the type that is answered, instead of the one that the handler
+        declares to return; ``None`` for whatever it returns), ``produces`` (the media types that a client may choose
+        of), and for the OpenAPI document what `Documented` has: ``summary``, ``description``,
         ``response_description``, ``responses``, ``deprecated``, ``operation_id``, ``include_in_schema``. Raises
         `ConfigurationError`.
         """

@@ -12,7 +12,7 @@ import typing
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from duoframe.errors import ConfigurationError
 from duoframe.generated import generate
@@ -29,7 +29,7 @@ def signature_of(function: _Function, names: Mapping[str, Any] | None = None) ->
 
     ``names`` are known to the annotations beside those of its module, its closure and the running functions around
     its definition. What was resolved once is remembered, for by then those may have returned. Raises
-    `ConfigurationError` that names the symbol nobody knows.
+    `ConfigurationError` that names the symbol nobody knows; a return annotation is `Unresolved` then.
     """
     try:
         known = _resolved.get(function)
@@ -38,6 +38,12 @@ def signature_of(function: _Function, names: Mapping[str, Any] | None = None) ->
     if known is None:
         known = _resolved[function] = _resolve(function, names or {})
     return known
+
+
+class Unresolved(NamedTuple):
+    """The return annotation that names what nobody knows; it is told where it counts."""
+
+    problem: str
 
 
 def learn(function: _Function) -> None:
@@ -181,7 +187,10 @@ def _resolve(function: _Function, names: Mapping[str, Any]) -> inspect.Signature
             annotation = known.read(f"its parameter {parameter.name!r}", parameter.annotation, parameter.name)
             parameter = parameter.replace(annotation=annotation)
         parameters.append(parameter)
-    returned = known.read("what it returns", found.return_annotation)
+    try:
+        returned = known.read("what it returns", found.return_annotation)
+    except ConfigurationError as error:
+        returned = Unresolved(str(error))
     return found.replace(parameters=parameters, return_annotation=returned)
 
 

@@ -28,7 +28,7 @@ FLOORS = [
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["params", "annotations", "constraints", "scalars", "texts"],
     ["outlines", "misfits", "projections", "models", "shapes"],
-    ["documented", "security", "context", "logs", "generated", "signatures", "pieces", "contrib"],
+    ["documented", "security", "context", "logs", "generated", "signatures", "pieces", "representations", "contrib"],
     ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],
     ["core", "watchdog", "runtime", "portal", "lifespan"],

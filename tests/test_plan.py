@@ -12,6 +12,7 @@ from duoframe import ConfigurationError, HTTPException, Response, inline
 from duoframe.limits import Limits
 from duoframe.pieces import Colour, Piece, colour_of
 from duoframe.plan import ErrorHandlers, Plan, Style
+from duoframe.representations import Representation
 
 
 def sync_middleware(request: Any) -> Generator[Any, Any]:
@@ -226,32 +227,40 @@ def test_in_one_level_a_class_comes_before_500_and_after_any_other_status() -> N
 
 # What a handler returned
 
+REQUEST: Any = None  # which is asked only by a route that offers several media types
 
-def void_plan(void: bool, status: int = 200) -> Plan:
+
+def view() -> str:
+    """Never called here."""
+    return ""
+
+
+def plan_with(declaring: Callable[..., Any], status: int = 200) -> Plan:
+    """A plan of a handler that declares to return what ``declaring`` does."""
+    representation = Representation(declaring, status)
     return Plan(
         "'view'",
         [],
-        Piece(handler, Colour.SYNC, "'view'"),
+        Piece(declaring, Colour.SYNC, "'view'"),
         ErrorHandlers([]),
         limits=Limits(),
-        void=void,
-        status=status,
+        representation=representation,
     )
 
 
 def test_none_is_204_where_it_is_announced_and_an_error_elsewhere() -> None:
     """A-28."""
-    assert void_plan(True).answer(None).status == 204
+    assert plan_with(handler).answer(None, REQUEST).status == 204
     with pytest.raises(
         TypeError, match=r"handler 'view' returned None: a `return` is missing, or annotate it `-> None`"
     ):
-        void_plan(False).answer(None)
+        plan_with(view).answer(None, REQUEST)
 
 
 def test_a_coroutine_is_closed_and_the_message_names_handler_and_fix() -> None:
     waiting = coroutine_function()
     with pytest.raises(TypeError, match=r"handler 'view' returned a coroutine; declare it with `async def`"):
-        void_plan(False).answer(waiting)
+        plan_with(view).answer(waiting, REQUEST)
     with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
         waiting.send(None)
 
@@ -262,17 +271,17 @@ def test_any_other_awaitable_is_refused_too() -> None:
             yield
 
     with pytest.raises(TypeError, match="declare it with `async def`"):
-        void_plan(False).answer(Awaitable())
+        plan_with(view).answer(Awaitable(), REQUEST)
 
 
 @pytest.mark.parametrize(("value", "kind"), [(object(), TypeError), ("\ud800", ValueError), (["\ud800"], ValueError)])
 def test_a_value_that_is_no_answer_names_the_handler(value: Any, kind: type[Exception]) -> None:
     """H-22."""
     with pytest.raises(kind, match="handler 'view': "):
-        void_plan(False).answer(value)
+        plan_with(view).answer(value, REQUEST)
 
 
 def test_the_status_of_a_route_is_that_of_its_bare_values() -> None:
-    assert void_plan(False, 201).answer({"a": 1}).status == 201
-    assert void_plan(False, 201).answer(("x", 202)).status == 202
-    assert void_plan(False, 201).answer(Response("x")).status == 200
+    assert plan_with(view, 201).answer({"a": 1}, REQUEST).status == 201
+    assert plan_with(view, 201).answer(("x", 202), REQUEST).status == 202
+    assert plan_with(view, 201).answer(Response("x"), REQUEST).status == 200

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import pytest
 
 import duoframe
@@ -131,7 +132,8 @@ def test_what_a_partial_has_settled_is_nobodys_parameter() -> None:
 
 def test_the_methods_of_a_view_know_what_its_class_defines(app: App) -> None:
     class View:
-        class Item: ...
+        class Item(msgspec.Struct):
+            name: str
 
         def get(self, request: Request) -> Item | Response:
             return Response(request.path)
@@ -172,8 +174,8 @@ def test_a_name_for_type_checkers_alone_is_refused_by_name() -> None:
         signature_of(handler)
     for word in ("handler", "'price'", "'Fraction'", "outside of `if TYPE_CHECKING:`"):
         assert word in str(caught.value)
-    with pytest.raises(ConfigurationError, match=r"what it returns with 'Fraction'"):
-        signature_of(answers)
+    unresolved = signature_of(answers).return_annotation  # of a dependency it counts for nothing
+    assert "what it returns with 'Fraction'" in unresolved.problem
 
 
 def test_a_request_by_name_needs_no_annotation_that_is_known() -> None:
