@@ -55,7 +55,7 @@ class Page:
     def serve(self, request: Request) -> Response:
         """The page, which is asked about each time: it names what may be kept."""
         return HTMLResponse(
-            self._markup, headers={"cache-control": "no-cache", "content-security-policy": POLICY, **_PLAIN}
+            self._markup, headers={"cache-control": "no-cache", "content-security-policy": POLICY, **_NOT_SNIFFED}
         )
 
 
@@ -75,7 +75,7 @@ class Asset:
     def serve(self, request: Request) -> Response:
         """The file."""
         response = self._files.serve(request, self._name)
-        response.headers.update(_PLAIN)
+        response.headers.update(_NOT_SNIFFED)
         return response
 
 
@@ -102,7 +102,7 @@ def _hash(text: str) -> str:
 
 _INSTALL = "install the extra, pip install --upgrade 'duoframe[docs-ui]'"
 
-_PLAIN = {"x-content-type-options": "nosniff"}
+_NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 
 _LOOK = "body { margin: 0 }"
 

@@ -106,6 +106,12 @@ class Page:
         self.evaluate("document.activeElement.select()")
         self.call("Input.insertText", text=text)
 
+    def choose(self, selector: str, path: Path) -> None:
+        """Put a file into a field for files."""
+        self.wait_for(f"!!document.querySelector({json.dumps(selector)})")
+        found = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")
+        self.call("DOM.setFileInputFiles", files=[str(path)], objectId=found["result"]["objectId"])
+
     def screenshot(self, path: Path) -> None:
         """Write what is seen into a PNG file."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))

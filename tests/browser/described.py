@@ -1,47 +1,53 @@
 """An application with a docs page, for a real browser."""
 
 import base64
-from typing import Any
+from typing import Annotated
 
-from duoframe import App, Request, Response, request
+import msgspec
 
-app = App(docs="/docs")
+from duoframe import App, Depends, File, Form, Response, UploadFile
+from duoframe.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
-DOT = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+app = App(docs="/docs", title="Shop")
+
+DOT = base64.b64decode("R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==")
 """A picture of one pixel."""
 
 
-@app.get("/items/{number:int}")
-def item(number: int) -> dict[str, int]:
-    return {"number": number, "price": 3}
+class NewItem(msgspec.Struct):
+    name: str
+    price: int | None = None
 
 
-@app.post("/items")
-async def create(request: Request) -> tuple[dict[str, Any], int]:
-    return {**request.json, "number": 8}, 201
+class Item(NewItem, kw_only=True):
+    number: int
+
+
+@app.get("/items/{number}")
+def item(number: int, coupon: str | None = None) -> Item:
+    return Item(name=coupon or "pen", price=3, number=number)
+
+
+@app.post("/items", status_code=201)
+async def create(item: NewItem) -> Item:
+    return Item(name=item.name, price=item.price, number=8)
 
 
 @app.get("/dot")
 def dot() -> Response:
-    return Response(DOT, media_type="image/png")
+    return Response(DOT, media_type="image/gif")
 
 
-@app.get("/openapi.json")
-def document() -> dict[str, Any]:
-    number = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}}
-    shape = {"type": "object", "properties": {"name": {"type": "string"}, "price": {"type": ["integer", "null"]}}}
-    content = {"application/json": {"schema": shape}}
-    answer = {"200": {"description": "An item", "content": content}}
-    body = {"required": True, "content": content}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Shop", "version": "1"},
-        "servers": [{"url": request.root_path}] if request.root_path else [],
-        "paths": {
-            "/items/{number}": {"get": {"operationId": "item", "parameters": [number], "responses": answer}},
-            "/items": {"post": {"operationId": "create", "requestBody": body, "responses": {"201": answer["200"]}}},
-            "/dot": {"get": {"operationId": "dot", "responses": answer}},
-        },
-    }
+@app.post("/files")
+def upload(file: Annotated[UploadFile, File()], note: Annotated[str, Form()]) -> dict[str, str]:
+    return {"name": file.filename or "", "content": file.read().decode(), "note": note}
+
+
+@app.post("/token")
+def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> dict[str, str]:
+    return {"access_token": f"{form.username}-{form.password}", "token_type": "bearer"}
+
+
+@app.get("/me")
+def me(token: Annotated[str, Depends(OAuth2PasswordBearer("/token"))]) -> dict[str, str]:
+    return {"token": token}

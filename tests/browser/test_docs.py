@@ -69,28 +69,62 @@ def open_operation(page: Page, name: str) -> str:
     return place
 
 
-def answered(page: Page, place: str, status: str) -> None:
-    """Send the request, and wait for its answer."""
+def send(page: Page, place: str, status: str) -> None:
+    """Send the request, and wait for its answer, which has to be one that the document names."""
     page.click(f"{place} .execute")
-    assert page.text(f"{place} .live-responses-table .response .response-col_status").strip() == status
+    shown = f"{place} .live-responses-table .response .response-col_status"
+    page.wait_for(f"""document.querySelector("{shown}")?.innerText.trim() === "{status}" """)
+
+
+def answer(page: Page, place: str) -> object:
+    """What the answer of an operation holds."""
+    return json.loads(page.text(f"{place} .live-responses-table code"))
 
 
 @pytest.mark.parametrize("origin", WAYS, ids=lambda way: way.setup.name, indirect=True)
 def test_operations_are_tried_out_and_their_answers_read(page: Page, origin: str) -> None:
     place = open_operation(page, "item")
-    page.type(f"{place} .parameters input", "7")
-    answered(page, place, "200")
-    assert json.loads(page.text(f"{place} .live-responses-table code")) == {"number": 7, "price": 3}
-    assert page.requests[-1] == f"{origin}/items/7"
+    page.type(f"{place} [data-param-name=number] input", "7")
+    page.type(f"{place} [data-param-name=coupon] input", "a&b")
+    send(page, place, "200")
+    assert answer(page, place) == {"name": "a&b", "price": 3, "number": 7}
+    assert page.requests[-1] == f"{origin}/items/7?coupon=a%26b"
 
     place = open_operation(page, "create")
+    page.type(f"{place} .body-param__text", '{"name": "pen", "price": "much"}')
+    send(page, place, "422")
+    assert "`body.price`" in page.text(f"{place} .live-responses-table code")
+    assert "422" in page.complaints.pop()  # a browser's console tells every answer that is an error
     page.type(f"{place} .body-param__text", '{"name": "pen", "price": 2}')
-    answered(page, place, "201")
-    assert json.loads(page.text(f"{place} .live-responses-table code")) == {"name": "pen", "price": 2, "number": 8}
+    send(page, place, "201")
+    assert answer(page, place) == {"name": "pen", "price": 2, "number": 8}
 
     place = open_operation(page, "dot")
-    answered(page, place, "200")
+    send(page, place, "200")
     page.wait_for(f"""document.querySelector("{place} .live-responses-table img")?.naturalWidth""")
+
+
+@pytest.mark.parametrize("origin", WAYS[1:3], ids=lambda way: way.setup.name, indirect=True)
+def test_a_file_is_sent_with_a_form(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("milk")
+    place = open_operation(page, "upload")
+    page.choose(f"{place} input[type=file]", tmp_path / "list.txt")
+    page.type(f"{place} [data-property-name=note] input", "today")
+    send(page, place, "200")
+    assert answer(page, place) == {"name": "list.txt", "content": "milk", "note": "today"}
+
+
+@pytest.mark.parametrize("origin", WAYS[2:], ids=lambda way: way.setup.name, indirect=True)
+def test_who_logs_in_on_the_page_sends_the_token(page: Page) -> None:
+    page.click(".auth-wrapper .authorize")
+    page.type("#oauth_username", "ada")
+    page.type("#oauth_password", "secret")
+    page.click(".modal-ux .auth-btn-wrapper .authorize")
+    page.text(".modal-ux .auth-btn-wrapper button[aria-label='Remove authorization']")
+    page.click(".modal-ux .btn-done")
+    place = open_operation(page, "me")
+    send(page, place, "200")
+    assert answer(page, place) == {"token": "ada-secret"}
 
 
 @pytest.mark.parametrize("origin", WAYS[:1], ids=lambda way: way.setup.name, indirect=True)
