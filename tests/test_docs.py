@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_python_blocks_of_a_page_run_one_after_another(page: Path) -> None:
-    names: dict[str, Any] = {"__name__": "documentation"}
+def test_the_python_blocks_of_a_page_run_one_after_another(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("documentation")
+    monkeypatch.setitem(sys.modules, "documentation", module)
+    names = vars(module)
     for number, block in enumerate(BLOCK.findall(page.read_text()), 1):
-        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
-    for value in names.values():
+        exec(compile(block, f"{page.name}, block {number}", "exec", dont_inherit=True), names)
+    for value in list(names.values()):
         if isinstance(value, App):
             value.compile()
             value.shutdown()
