@@ -41,6 +41,7 @@ class Documented:
                 raise ConfigurationError(
                     f"responses={{{status!r}: ...}}: expected {', '.join(sorted(_RESPONSE))}, got {sorted(unknown)}"
                 )
+            _check_model(response.get("model") if isinstance(response, Mapping) else response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,14 @@ class About:
 
 _KEYS = {"servers": "url", "tags": "name"}
 """What the objects of a list need, and a text alone stands for."""
+
+
+def _check_model(model: Any) -> None:
+    """Raise `ConfigurationError` for a type that cannot be described."""
+    if model is not None:
+        from duoframe.shapes import shape_of
+
+        shape_of(model).schema("output")
 
 
 def _objects(key: str, items: Sequence[str | Mapping[str, Any]]) -> list[dict[str, Any]]:

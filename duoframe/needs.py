@@ -124,9 +124,19 @@ class _Graph:
             slot = self._add(asking, dependency)
             if dependency.use_cache:
                 self._slots[(*key, scopes) if asking.scoped else key] = slot
+        else:
+            self._require(slot, scopes)
         if self._asking:
             self._asking[-1].after.add(slot)
         return slot
+
+    def _require(self, slot: int, scopes: tuple[str, ...]) -> None:
+        """Somebody else asks for a value, and requires these scopes of all that it is made of."""
+        need = self.needs[slot]
+        if not set(scopes) <= set(need.scopes):
+            self.needs[slot] = need._replace(scopes=tuple(dict.fromkeys((*need.scopes, *scopes))))
+            for before in need.after:
+                self._require(before, scopes)
 
     def _add(self, asking: _Asking, dependency: Dependency) -> int:
         function = asking.function

@@ -110,8 +110,10 @@ class Operation:
     def _refusals(self) -> Iterator[int]:
         """What may be answered before the handler runs."""
         sources = {given.source for given in self.route.inputs}
+        if sources - {"path", "header", "cookie"}:
+            yield 400
         if sources & {"body", "form", "file"}:
-            yield from (400, 413, 415)
+            yield from (413, 415)
         if self.schemes():
             yield 401
         if self._kinds:
@@ -124,6 +126,8 @@ class Operation:
     def _schema(self, given: Input) -> Schema:
         """The schema of an input, with what was said of it."""
         schema = self._components.take(given.schema(), "input")
+        if given.required and given.source != "body" and schema.get("type") == "array":
+            schema["minItems"] = max(1, schema.get("minItems", 1))  # nothing can be sent for an empty one
         default = None if given.required else _plain(given.default)
         if default is not None:
             schema["default"] = default
@@ -184,8 +188,9 @@ def _narrowed(taken: Schema, asked: Schema) -> Schema:
     if asked["type"] != taken["type"]:
         return taken
     both = {**taken, **asked}
-    if "minimum" in taken:
-        both["minimum"] = max(taken["minimum"], both["minimum"])
+    for name, narrower in (("minimum", max), ("maximum", min)):
+        if name in taken:
+            both[name] = narrower(taken[name], both[name])
     return both
 
 

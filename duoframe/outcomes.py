@@ -47,7 +47,13 @@ class Outcomes:
 
     def _announced(self, status: str, said: Any) -> Response:
         """What the route's ``responses`` say of a status, which for an error is problem details if they do not."""
-        response = dict(said) if isinstance(said, Mapping) else {}
+        response = dict(said) if isinstance(said, Mapping) else {"model": said}
+        model = response.pop("model", None)
+        if model is not None:
+            from duoframe.shapes import shape_of
+
+            schema = self._components.take(shape_of(model).schema("output"), "output")
+            response["content"] = {"application/json": {"schema": schema}, **response.get("content", {})}
         if status.isdecimal():
             response.setdefault("description", reason(int(status)))
             if int(status) >= 400:

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import copy
+import datetime
+import enum
 import json
-from typing import Any
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlencode
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from duoframe import App, ConfigurationError, Converter, HTTPException, Request, Router
+from duoframe import App, ConfigurationError, Converter, HTTPException, Request, Router, UploadFile
+from duoframe.components import Components
+from duoframe.params import Body, Cookie, Depends, File, Form, Header, Path, Query
+from duoframe.security import (
+    APIKeyHeader,
+    APIKeyQuery,
+    HTTPBasic,
+    HTTPBearer,
+    OAuth2PasswordBearer,
+    Security,
+    SecurityScopes,
+)
+from duoframe.testing import exchange
 from tests.conftest import Ask, MakeApp
 
 
@@ -353,3 +373,492 @@ def test_an_error_is_answered_as_the_document_has_it(app: App, ask: Ask) -> None
     assert str(answer.status) in found["paths"]["/a/{id}"]["get"]["responses"]
     schema = {"$ref": "#/components/schemas/Problem", "components": found["components"]}
     Draft202012Validator(schema).validate(json.loads(answer.body))
+
+
+# What is read of a request.
+
+
+class Kind(enum.Enum):
+    NEW = "new"
+    USED = "used"
+
+
+class Item(msgspec.Struct):
+    name: str
+    price: float = 1.0
+
+
+class Page(msgspec.Struct):
+    size: int = 20
+    after: str | None = None
+
+
+ITEM = {"$ref": "#/components/schemas/Item"}
+
+
+def described(function: Any, path: str = "/a") -> dict[str, Any]:
+    """The operation of a handler, alone in its application."""
+    app = App()
+    app.post(path)(function)
+    return cast("dict[str, Any]", next(iter(document(app)["paths"].values()))["post"])
+
+
+def test_each_parameter_has_its_place_its_name_and_its_schema() -> None:
+    """OpenAPI 3.1.1 §4.8.12."""
+
+    def handler(
+        word: Annotated[str, Query(min_length=2, max_length=9, pattern="^a", description="A word.")],
+        kind: Kind = Kind.NEW,
+        pages: Annotated[list[bool], Query(alias="p[]", examples=[[True]])] = [],  # noqa: B006  # a default of users
+        x_token: str = Header(deprecated=True),
+        visit: uuid.UUID | None = Cookie(None, title="Visit"),
+        made: datetime.date = Query(default_factory=datetime.date.today),
+    ) -> str:
+        return ""
+
+    assert described(handler)["parameters"] == [
+        {
+            "name": "word",
+            "in": "query",
+            "required": True,
+            "description": "A word.",
+            "schema": {"type": "string", "minLength": 2, "maxLength": 9, "pattern": "^a"},
+        },
+        {"name": "kind", "in": "query", "schema": {"enum": ["new", "used"], "default": "new"}},
+        {
+            "name": "p[]",
+            "in": "query",
+            "schema": {"type": "array", "items": {"type": "boolean"}, "default": [], "examples": [[True]]},
+        },
+        {"name": "x-token", "in": "header", "required": True, "deprecated": True, "schema": {"type": "string"}},
+        {"name": "visit", "in": "cookie", "schema": {"type": "string", "format": "uuid", "title": "Visit"}},
+        {"name": "made", "in": "query", "schema": {"type": "string", "format": "date"}},
+    ]
+
+
+def test_what_has_a_place_of_its_own_or_is_hidden_is_no_parameter() -> None:
+    """OpenAPI 3.1.1 §4.8.12: these three fields are no parameters."""
+
+    def handler(
+        accept: str = Header(""),
+        content_type: str = Header(""),
+        authorization: str = Header(""),
+        secret: Annotated[str, Query(include_in_schema=False)] = "",
+    ) -> str:
+        return ""
+
+    operation = described(handler)
+    assert "parameters" not in operation
+    assert "422" in operation["responses"]
+
+
+def test_a_parameter_that_two_functions_read_is_listed_once() -> None:
+    def user(page: int = 1, x_user: str = Header("")) -> str:
+        return ""
+
+    def handler(page: int = 1, x_user: str = Header(""), user: str = Depends(user)) -> str:
+        return ""
+
+    listed = [(parameter["in"], parameter["name"]) for parameter in described(handler)["parameters"]]
+    assert listed == [("query", "page"), ("header", "x-user")]
+
+
+def test_a_group_of_parameters_is_listed_one_by_one() -> None:
+    def handler(page: Annotated[Page, Query()]) -> str:
+        return ""
+
+    size, after = described(handler)["parameters"]
+    assert (size["name"], size["schema"]["default"], after["name"]) == ("size", 20, "after")
+
+
+def test_a_parameter_of_the_path_is_as_narrow_as_pattern_and_handler_together() -> None:
+    def handler(
+        id: Annotated[int, Path(ge=1, le=10**30, description="Which")],
+        plain: int,
+        kind: Kind,
+        text: Annotated[str, Path(max_length=3)],
+        half: float,
+    ) -> str:
+        return ""
+
+    parameters = described(handler, "/{id:int}/{plain}/{kind}/{text}/{half:int}")["parameters"]
+    assert parameters[0]["description"] == "Which"
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    assert schemas["id"] == {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
+    assert schemas["plain"]["type"] == "integer"
+    assert schemas["plain"]["minimum"] < 0
+    assert schemas["kind"] == {"enum": ["new", "used"]}
+    assert schemas["text"] == {"type": "string", "maxLength": 3, "pattern": r"^[^/\u0000-\u001F\u007F]+$"}
+    assert schemas["half"] == {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+
+
+def test_a_body_is_json_of_its_type() -> None:
+    def handler(item: Annotated[Item, Body(description="To make.", examples=[{"name": "a"}])]) -> str:
+        return ""
+
+    assert described(handler)["requestBody"] == {
+        "description": "To make.",
+        "content": {"application/json": {"schema": {**ITEM, "examples": [{"name": "a"}]}}},
+        "required": True,
+    }
+
+
+def test_a_body_that_may_be_missing_is_not_required() -> None:
+    def handler(item: Annotated[Item | None, Body(media_type="application/merge-patch+json")] = None) -> str:
+        return ""
+
+    assert described(handler)["requestBody"] == {
+        "content": {"application/merge-patch+json": {"schema": {"anyOf": [ITEM, {"type": "null"}]}}},
+    }
+
+
+def test_several_bodies_are_members_of_one() -> None:
+    def two(item: Item, count: Annotated[int, Body(ge=0, le=9, description="How many.")] = 1) -> str:
+        return ""
+
+    def embedded(item: Annotated[Item, Body(embed=True)]) -> str:
+        return ""
+
+    assert described(two)["requestBody"]["content"]["application/json"]["schema"] == {
+        "type": "object",
+        "properties": {
+            "item": ITEM,
+            "count": {"type": "integer", "minimum": 0, "maximum": 9, "description": "How many.", "default": 1},
+        },
+        "required": ["item"],
+    }
+    assert described(embedded)["requestBody"]["content"]["application/json"]["schema"] == {
+        "type": "object",
+        "properties": {"item": ITEM},
+        "required": ["item"],
+    }
+
+
+def test_a_list_that_is_required_has_an_item_at_least() -> None:
+    """None could be sent otherwise."""
+
+    def handler(a: list[str] = Query(), b: list[str] = Query(min_length=2), c: list[str] = Body()) -> str:
+        return ""
+
+    operation = described(handler)
+    assert [parameter["schema"]["minItems"] for parameter in operation["parameters"]] == [1, 2]
+    assert "minItems" not in operation["requestBody"]["content"]["application/json"]["schema"]
+
+
+def test_a_form_is_urlencoded_or_multipart_and_one_with_files_is_multipart() -> None:
+    def form(name: str = Form(), tags: list[str] = Form([])) -> str:
+        return ""
+
+    def upload(file: UploadFile, others: list[UploadFile] = File([]), title: str | None = Form(None)) -> str:
+        return ""
+
+    fields = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "tags": {"type": "array", "items": {"type": "string"}, "default": []},
+        },
+        "required": ["name"],
+    }
+    assert described(form)["requestBody"] == {
+        "content": {
+            "application/x-www-form-urlencoded": {"schema": fields},
+            "multipart/form-data": {"schema": fields},
+        },
+        "required": True,
+    }
+    file = {"type": "string", "format": "binary"}
+    assert described(upload)["requestBody"]["content"] == {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "file": file,
+                    "others": {"type": "array", "items": file, "default": []},
+                    "title": {"type": "string"},
+                },
+                "required": ["file"],
+            }
+        }
+    }
+
+
+NOT_JSON = {"at": object()}
+
+
+def test_a_default_that_json_has_no_word_for_is_not_told() -> None:
+    def handler(item: Annotated[dict[str, Any], Body()] = NOT_JSON) -> str:
+        return ""
+
+    assert "default" not in described(handler)["requestBody"]["content"]["application/json"]["schema"]
+
+
+def nothing() -> str:
+    return ""
+
+
+def header(x: str = Header("")) -> str:
+    return ""
+
+
+def query(x: str = "") -> str:
+    return ""
+
+
+def body(x: Item) -> str:
+    return ""
+
+
+def form(x: str = Form("")) -> str:
+    return ""
+
+
+def upload(x: UploadFile) -> str:
+    return ""
+
+
+def key(x: str = Depends(APIKeyHeader("x-key"))) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("function", "path", "refusals"),
+    [
+        (nothing, "/a", set()),
+        (nothing, "/a/{b}", {"404"}),
+        (header, "/a", {"422"}),
+        (query, "/a", {"400", "422"}),
+        (body, "/a", {"400", "413", "415", "422"}),
+        (form, "/a", {"400", "413", "415", "422"}),
+        (upload, "/a", {"400", "413", "415", "422"}),
+        (key, "/a", {"401"}),
+    ],
+)
+def test_what_is_answered_before_the_handler_runs_is_listed(
+    function: Callable[..., str], path: str, refusals: set[str]
+) -> None:
+    responses = described(function, path)["responses"]
+    assert responses.keys() == {"200", *refusals}
+    for status in refusals - {"422"}:
+        assert responses[status]["content"] == PROBLEM
+
+
+def test_a_request_that_is_refused_is_answered_as_the_document_has_it(app: App, ask: Ask) -> None:
+    app.post("/a")(body)
+    found = document(app)
+    responses = found["paths"]["/a"]["post"]["responses"]
+    for sent, content_type in ((b"{", b"application/json"), (b"{}", b"application/json"), (b"a", b"text/plain")):
+        answer = ask(app, "POST", b"/a", headers=[(b"content-type", content_type)], body=sent)
+        content = responses[str(answer.status)]["content"]["application/problem+json"]
+        Draft202012Validator({**content["schema"], "components": found["components"]}).validate(json.loads(answer.body))
+        assert dict(answer.headers)["content-type"] == "application/problem+json"
+
+
+# Kinds of parameters: what the document allows is what the binder takes.
+
+
+def texts(value: Any) -> list[str]:
+    """How a value is written in a query."""
+    return (
+        [text for item in value for text in texts(item)] if isinstance(value, list) else [json.dumps(value).strip('"')]
+    )
+
+
+WHOLE = st.integers(-(2**70), 2**70) | st.integers(-20, 20)
+WORDS = st.text(st.characters(codec="ascii", exclude_characters='"\\\x7f', min_codepoint=32), max_size=5)
+KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (int, WHOLE),
+    (Annotated[int, Query(ge=-3, lt=7)], WHOLE),
+    (Annotated[int, Query(gt=-3, le=7, multiple_of=2)], WHOLE),
+    (float, st.floats(allow_nan=False, allow_infinity=False) | WHOLE.map(float)),
+    (Annotated[float, Query(gt=0, le=1)], st.floats(-2, 2)),
+    (bool, st.booleans() | st.just("maybe")),
+    (str, WORDS),
+    (Annotated[str, Query(min_length=2, max_length=3)], WORDS),
+    (Annotated[str, Query(pattern="^[a-m]*$")], WORDS),
+    (Kind, st.sampled_from(["new", "used", "old", ""])),
+    (Literal["a", "b"], st.sampled_from(["a", "b", "c", "A"])),
+    (list[int], st.lists(WHOLE, max_size=3)),
+    (Annotated[list[int], Query(min_length=1, max_length=2)], st.lists(st.integers(0, 9), max_size=3)),
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), KINDS, ids=[str(kind) for kind, _ in KINDS])
+def test_the_schema_of_a_parameter_allows_what_is_taken(kind: Any, values: st.SearchStrategy[Any]) -> None:
+    app = App()
+
+    @app.get("/")
+    def read(value: kind) -> list[Any]:
+        return [value]
+
+    schema = document(app)["paths"]["/"]["get"]["parameters"][0]["schema"]
+    validator = Draft202012Validator(schema)
+
+    @settings(max_examples=60)
+    @given(values)
+    def check(value: Any) -> None:
+        target = "/?" + urlencode([("value", text) for text in texts(value)])
+        answer = exchange(app, "wsgi", "GET", target.encode())
+        assert (answer.status == 200) is validator.is_valid(value)
+
+    check()
+    app.shutdown()
+
+
+# Security.
+
+
+BASIC = HTTPBasic()
+OAUTH = OAuth2PasswordBearer("/token", {"read": "Look", "write": "Change"})
+
+
+def test_schemes_are_named_once_and_asked_for_where_they_are_needed(app: App) -> None:
+    """OpenAPI 3.1.1 §4.8.7, §4.8.30."""
+    router = Router("/staff", dependencies=[Depends(BASIC)])
+    router.get("/a")(lambda: "")
+
+    @app.get("/b")
+    def two(token: str = Depends(OAUTH), key: str = Depends(APIKeyHeader("x-key", description="Ours."))) -> str:
+        return ""
+
+    app.include_router(router)
+    found = document(app)
+    assert found["components"]["securitySchemes"] == {
+        "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "x-key", "description": "Ours."},
+        "HTTPBasic": {"type": "http", "scheme": "basic"},
+        "OAuth2PasswordBearer": OAUTH.definition(),
+    }
+    assert found["paths"]["/staff/a"]["get"]["security"] == [{"HTTPBasic": []}]
+    assert found["paths"]["/b"]["get"]["security"] == [{"OAuth2PasswordBearer": [], "APIKeyHeader": []}]
+    assert found["paths"]["/b"]["get"]["responses"]["401"] == {
+        "description": "Unauthorized",
+        "content": PROBLEM,
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    }
+
+
+def test_schemes_of_one_name_are_one_where_they_define_the_same() -> None:
+    def handler(
+        first: str = Depends(APIKeyHeader("x-one")),
+        same: str = Depends(APIKeyHeader("x-one")),
+        other: str = Depends(APIKeyHeader("x-two")),
+        named: str = Depends(APIKeyHeader("x-two", scheme_name="second key")),
+    ) -> str:
+        return ""
+
+    assert described(handler)["security"] == [{"APIKeyHeader": [], "APIKeyHeader2": [], "second_key": []}]
+
+
+def test_what_may_be_missing_is_an_alternative() -> None:
+    bearer, key = HTTPBearer(auto_error=False), APIKeyQuery("key", auto_error=False)
+
+    def either(token: Any = Depends(bearer), key: str | None = Depends(key)) -> str:
+        return ""
+
+    def more(name: Any = Depends(BASIC), token: Any = Depends(bearer)) -> str:
+        return ""
+
+    assert described(either)["security"] == [{"HTTPBearer": []}, {"APIKeyQuery": []}, {}]
+    assert described(more)["security"] == [{"HTTPBasic": [], "HTTPBearer": []}, {"HTTPBasic": []}]
+
+
+def test_scopes_are_those_of_all_who_ask() -> None:
+    def user(scopes: SecurityScopes, token: str = Depends(OAUTH)) -> str:
+        return token
+
+    def name(user: str = Security(user, scopes=["read"])) -> str:
+        return user
+
+    def plain(token: str = Depends(OAUTH)) -> str:
+        return token
+
+    def first(one: str = Depends(name)) -> str:
+        return one
+
+    def both(one: str = Security(plain, scopes=["read"]), two: str = Security(plain, scopes=["write"])) -> str:
+        return one
+
+    def split(one: str = Security(user, scopes=["write"]), two: str = Depends(name)) -> str:
+        return one
+
+    assert described(first)["security"] == [{"OAuth2PasswordBearer": ["read"]}]
+    assert described(both)["security"] == [{"OAuth2PasswordBearer": ["read", "write"]}]
+    assert described(split)["security"] == [{"OAuth2PasswordBearer": ["write", "read"]}]
+
+
+def test_below_a_root_the_document_leads_there(make_app: MakeApp, ask: Ask) -> None:
+    """OpenAPI 3.1.1 §4.8.5: where a server answers may be told relative to the document."""
+    app = make_app(openapi_url="/openapi.json")
+    elsewhere = OAuth2PasswordBearer("https://login.example/token", scheme_name="elsewhere", refresh_url="/again")
+
+    @app.get("/a")
+    def index(a: str = Depends(OAUTH), b: str = Depends(elsewhere), c: Any = Depends(BASIC)) -> str:
+        return ""
+
+    found = json.loads(ask(app, "GET", b"/openapi.json", root_path="/ä b").body)
+    validate(found, cls=OpenAPIV31SpecValidator)
+    flows = {name: scheme.get("flows") for name, scheme in found["components"]["securitySchemes"].items()}
+    assert found["servers"] == [{"url": "/%C3%A4%20b"}]
+    assert flows["OAuth2PasswordBearer"]["password"]["tokenUrl"] == "/%C3%A4%20b/token"
+    assert flows["elsewhere"]["password"]["tokenUrl"] == "https://login.example/token"
+    assert flows["elsewhere"]["password"]["refreshUrl"] == "/%C3%A4%20b/again"
+    assert "servers" not in app.openapi()
+
+
+def test_servers_that_were_named_stay_below_a_root(make_app: MakeApp, ask: Ask) -> None:
+    app = make_app(openapi_url="/openapi.json", servers=["https://a.example"])
+    found = json.loads(ask(app, "GET", b"/openapi.json", root_path="/here").body)
+    assert found["servers"] == [{"url": "https://a.example"}]
+
+
+# Schemas that are named.
+
+
+def test_models_of_announced_answers_are_described(app: App) -> None:
+    @app.get("/a", responses={404: Item, 409: {"model": list[Item], "description": "Some"}, 410: None})
+    def index() -> str:
+        return ""
+
+    responses = document(app)["paths"]["/a"]["get"]["responses"]
+    assert responses["404"] == {"description": "Not Found", "content": {"application/json": {"schema": ITEM}}}
+    assert responses["409"] == {
+        "description": "Some",
+        "content": {"application/json": {"schema": {"type": "array", "items": ITEM}}},
+    }
+    assert responses["410"] == {"description": "Gone", "content": PROBLEM}
+
+
+def test_a_model_that_nothing_describes_is_refused_where_it_is_said(app: App) -> None:
+    with pytest.raises(ConfigurationError, match="/a, handler 'handler'"):
+        app.get("/a", responses={404: {"model": object()}})(handler)
+
+
+def test_two_schemas_of_one_name_are_two() -> None:
+    components = Components()
+
+    def take(properties: dict[str, Any], mode: Literal["input", "output"], **more: Any) -> Any:
+        parts = {"Item": {"type": "object", "properties": properties}, **more}
+        return components.take(({"$ref": "#/components/schemas/Item"}, parts), mode)["$ref"].rpartition("/")[2]
+
+    inner = {"owner": {"$ref": "#/components/schemas/Owner"}}
+    assert take({}, "input") == "Item"
+    assert take({}, "output") == "Item"
+    assert take({"a": {}}, "output") == "ItemOutput"
+    assert take({"b": {}}, "input") == "Item2"
+    assert take(inner, "output", Owner={"type": "string"}) == "Item3"
+    assert take(inner, "output", Owner={"type": "integer"}) == "Item4"
+    assert components.schemas["Item3"]["properties"]["owner"]["$ref"] == "#/components/schemas/Owner"
+    assert components.schemas["Item4"]["properties"]["owner"]["$ref"] == "#/components/schemas/Owner2"
+
+
+def test_a_schema_that_refers_to_itself_and_a_discriminator_follow_their_names() -> None:
+    components = Components()
+    parts = {
+        "Node[int]": {"oneOf": [{"$ref": "#/components/schemas/Node[int]"}]},
+        "Root": {"discriminator": {"propertyName": "t", "mapping": {"n": "#/components/schemas/Node[int]"}}},
+    }
+    components.take(({"$ref": "#/components/schemas/Root"}, parts), "input")
+    assert components.schemas == {
+        "Node_int_": {"oneOf": [{"$ref": "#/components/schemas/Node_int_"}]},
+        "Root": {"discriminator": {"propertyName": "t", "mapping": {"n": "#/components/schemas/Node_int_"}}},
+    }
