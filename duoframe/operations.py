@@ -13,7 +13,6 @@ from typing import Any
 from duoframe.components import Components
 from duoframe.inputs import Input
 from duoframe.outcomes import Outcomes
-from duoframe.params import REQUIRED
 from duoframe.patterns import (
     Converter,
     FloatConverter,
@@ -146,8 +145,6 @@ def _plain(value: object) -> Any:
     """A default as JSON has it; None for one that cannot be told so."""
     import msgspec
 
-    if value is REQUIRED:
-        return None
     try:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError, msgspec.MsgspecError):

@@ -23,14 +23,13 @@ class Outcomes:
     def __init__(self, route: Route, errors: ErrorHandlers, components: Components) -> None:
         self._said = route.documented
         self._answer = route.representation
-        self._status = self._answer.status
         self._errors = errors
         self._components = components
 
     def describe(self, refusals: Iterable[int]) -> dict[str, Response]:
         """The Responses Object, in the order of the statuses; ``refusals`` are the framework's own."""
         announced = {str(status): self._announced(str(status), said) for status, said in self._said.responses.items()}
-        usual = str(self._status)
+        usual = str(self._answer.status)
         found = {**announced, usual: {**self._usual(), **announced.get(usual, {})}}
         for status in refusals:
             found.setdefault(str(status), self._problem(status))
@@ -38,11 +37,12 @@ class Outcomes:
 
     def _usual(self) -> Response:
         """What the handler answers."""
-        response: Response = {"description": self._said.response_description or reason(self._status)}
-        described = self._answer.schema()
+        answer = self._answer
+        response: Response = {"description": self._said.response_description or reason(answer.status)}
+        described = answer.schema()
         content = {} if described is None else {"schema": self._components.take(described, "output")}
-        if self._answer.media_types:
-            response["content"] = dict.fromkeys(self._answer.media_types, content)
+        if answer.media_types:
+            response["content"] = dict.fromkeys(answer.media_types, content)
         return response
 
     def _announced(self, status: str, said: Any) -> Response:

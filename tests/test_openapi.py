@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlencode
 
 import msgspec
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from duoframe import App, ConfigurationError, Converter, HTTPException, Request, Router, UploadFile
+from duoframe import App, ConfigurationError, Converter, HTTPException, Request, Response, Router, UploadFile
 from duoframe.components import Components
 from duoframe.params import Body, Cookie, Depends, File, Form, Header, Path, Query
 from duoframe.security import (
@@ -375,6 +376,119 @@ def test_an_error_is_answered_as_the_document_has_it(app: App, ask: Ask) -> None
     Draft202012Validator(schema).validate(json.loads(answer.body))
 
 
+class Item(msgspec.Struct):
+    name: str
+    price: float = 1.0
+
+
+class Person(pydantic.BaseModel):
+    name: str
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]  # as Pydantic has it
+    @property
+    def greeting(self) -> str:
+        return f"Hello {self.name}"
+
+
+class Team(pydantic.BaseModel):
+    people: list[Person]
+
+
+ITEM = {"$ref": "#/components/schemas/Item"}
+
+
+def described(function: Any, path: str = "/a", **options: Any) -> dict[str, Any]:
+    """The operation of a handler, alone in its application."""
+    app = App()
+    app.post(path, **options)(function)
+    return cast("dict[str, Any]", next(iter(document(app)["paths"].values()))["post"])
+
+
+def item() -> Item:
+    return Item("a")
+
+
+def text() -> str:
+    return ""
+
+
+def done() -> None:
+    return None
+
+
+def whatever():  # type: ignore[no-untyped-def]  # which is what is tested
+    return ""
+
+
+def page_or_response() -> Item | Response:
+    return Response()
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "status", "content"),
+    [
+        (item, {}, "200", {"application/json": {"schema": ITEM}}),
+        (item, {"status_code": 201}, "201", {"application/json": {"schema": ITEM}}),
+        (page_or_response, {}, "200", {"application/json": {"schema": ITEM}}),
+        (text, {}, "200", {"text/plain": {"schema": {"type": "string"}}}),
+        (done, {}, "204", None),
+        (done, {"status_code": 202}, "202", None),
+        (whatever, {}, "200", None),
+        (
+            whatever,
+            {"response_model": list[Item]},
+            "200",
+            {"application/json": {"schema": {"type": "array", "items": ITEM}}},
+        ),
+        (
+            item,
+            {"produces": ["application/json", "application/msgpack"]},
+            "200",
+            {"application/json": {"schema": ITEM}, "application/msgpack": {"schema": ITEM}},
+        ),
+    ],
+)
+def test_what_a_handler_answers_is_what_it_declares(
+    function: Any, options: dict[str, Any], status: str, content: Any
+) -> None:
+    responses = described(function, **options)["responses"]
+    assert responses[status].get("content") == content
+    assert responses.keys() == {status} | ({"406"} if "produces" in options else set())
+
+
+def test_a_type_that_is_read_and_written_alike_is_one_schema(app: App) -> None:
+    @app.put("/a")
+    def replace(item: Item) -> Item:
+        return item
+
+    assert [name for name in document(app)["components"]["schemas"] if name.startswith("Item")] == ["Item"]
+
+
+def test_a_type_that_is_read_and_written_otherwise_is_two_schemas(app: App) -> None:
+    @app.put("/a")
+    def replace(team: Team) -> Team:
+        return team
+
+    schemas = document(app)["components"]["schemas"]
+    read, written = schemas["Person"], schemas["PersonOutput"]
+    assert ("greeting" in read["properties"], "greeting" in written["properties"]) == (False, True)
+    assert schemas["TeamOutput"]["properties"]["people"]["items"] == {"$ref": "#/components/schemas/PersonOutput"}
+    assert schemas["Team"]["properties"]["people"]["items"] == {"$ref": "#/components/schemas/Person"}
+
+
+def test_an_answer_is_as_the_document_has_it(app: App, ask: Ask) -> None:
+    @app.put("/a")
+    def replace(team: Team) -> Team:
+        return team
+
+    found = document(app)
+    content = found["paths"]["/a"]["put"]["responses"]["200"]["content"]["application/json"]
+    sent = b'{"people": [{"name": "Ada"}]}'
+    answer = ask(app, "PUT", b"/a", headers=[(b"content-type", b"application/json")], body=sent)
+    assert answer.status == 200
+    Draft202012Validator({**content["schema"], "components": found["components"]}).validate(json.loads(answer.body))
+
+
 # What is read of a request.
 
 
@@ -383,24 +497,9 @@ class Kind(enum.Enum):
     USED = "used"
 
 
-class Item(msgspec.Struct):
-    name: str
-    price: float = 1.0
-
-
 class Page(msgspec.Struct):
     size: int = 20
     after: str | None = None
-
-
-ITEM = {"$ref": "#/components/schemas/Item"}
-
-
-def described(function: Any, path: str = "/a") -> dict[str, Any]:
-    """The operation of a handler, alone in its application."""
-    app = App()
-    app.post(path)(function)
-    return cast("dict[str, Any]", next(iter(document(app)["paths"].values()))["post"])
 
 
 def test_each_parameter_has_its_place_its_name_and_its_schema() -> None:
