@@ -31,7 +31,7 @@ def outline(annotation: Any) -> Node:
         tree = inspect.type_info(annotation)
     except (TypeError, ValueError, NameError) as error:
         raise ConfigurationError(f"{annotation!r} cannot be read of JSON: {error}{_fix(str(error))}") from error
-    for node in _nodes(tree):
+    for node in nodes(tree):
         if not isinstance(node, (*_LEAVES, *_INNER)):
             raise ConfigurationError(
                 f"{annotation!r} cannot be read of JSON: nothing is known of {getattr(node, 'cls', node)!r};"
@@ -102,7 +102,7 @@ def is_array(node: Record) -> bool:
     return isinstance(node, inspect.NamedTupleType) or (isinstance(node, inspect.StructType) and node.array_like)
 
 
-def _nodes(tree: Node) -> Iterator[Node]:
+def nodes(tree: Node) -> Iterator[Node]:
     """Every node, what stands in itself once."""
     seen: dict[int, Node] = {}
     waiting = [tree]

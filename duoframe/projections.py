@@ -30,11 +30,12 @@ def projection(tree: Node) -> Project:
     It raises `msgspec.ValidationError` for a value that does not fit. Objects give their attributes, and mappings the
     members that their names in JSON say.
     """
-    return _project(Copies().of(tree))
+    return project_onto(Copies().of(tree))
 
 
-def _project(annotation: Any) -> Project:
-    return partial(msgspec.convert, type=annotation, from_attributes=True, dec_hook=_by_hook)
+def project_onto(annotation: Any) -> Project:
+    """What converts values to an annotation that may hold hooked types and copies."""
+    return partial(msgspec.convert, type=annotation, from_attributes=True, str_keys=True, dec_hook=_by_hook)
 
 
 class _Hooked(type):
@@ -50,7 +51,8 @@ def _by_hook(kind: Any, value: Any) -> Any:
     return kind.project(value)
 
 
-def _hooked(name: str, project: Project) -> Any:
+def hooked(name: str, project: Project) -> Any:
+    """A type whose values are what ``project`` makes of others. In a union it may stand beside None alone."""
     return _Hooked(name, (), {"project": staticmethod(project)})
 
 
@@ -65,26 +67,26 @@ class Copies:
         if isinstance(node, inspect.UnionType):
             return self._of_union(node)
         if isinstance(node, inspect.EnumType):
-            return _hooked(node.cls.__name__, partial(_member, node.cls))
+            return hooked(node.cls.__name__, partial(_member, node.cls))
         if isinstance(node, Record):
-            return self._of_record(node)
+            return self.of_record(node)
         if isinstance(node, inspect.TupleType):
             return tuple[tuple(map(self.of, node.item_types))]  # type: ignore[misc]  # a type made while it runs
         if isinstance(node, inspect.CollectionType):
-            return _kept(list[self.of(node.item_type)], node)  # type: ignore[misc]  # as above
+            return kept(list[self.of(node.item_type)], node)  # type: ignore[misc]  # as above
         if isinstance(node, inspect.DictType):
-            return _kept(dict[self.of(node.key_type), self.of(node.value_type)], node)  # type: ignore[misc]  # as above
+            return kept(dict[self.of(node.key_type), self.of(node.value_type)], node)  # type: ignore[misc]  # as above
         return leaf(node)
 
-    def _of_record(self, node: Any) -> Any:
+    def of_record(self, node: Any) -> Any:
         known = self._made.get(id(node))
         if known is None:
-            self._made[id(node)] = _hooked(node.cls.__name__, partial(self._later, id(node)))
+            self._made[id(node)] = hooked(node.cls.__name__, partial(self._later, id(node)))
             known = self._made[id(node)] = self._copy(node)
         return known
 
     def _later(self, known: int, value: Any) -> Any:
-        return _project(self._made[known])(value)
+        return project_onto(self._made[known])(value)
 
     def _copy(self, node: Any) -> Any:
         if isinstance(node, inspect.NamedTupleType):
@@ -96,7 +98,7 @@ class Copies:
         config = getattr(get_origin(node.cls) or node.cls, "__struct_config__", None)
         return msgspec.defstruct(
             name,
-            [self._field(field) for field in node.fields],
+            [self.field(field) for field in node.fields],
             rename={field.name: field.encode_name for field in node.fields},
             tag_field=getattr(node, "tag_field", None),
             tag=getattr(node, "tag", None),
@@ -105,20 +107,20 @@ class Copies:
             kw_only=True,
         )
 
-    def _field(self, field: inspect.Field) -> Any:
+    def field(self, field: inspect.Field) -> Any:
         kind = self.of(field.type)
         if field.required:
             return field.name, kind
         if field.default is NODEFAULT and field.default_factory is NODEFAULT:
-            return field.name, _hooked("unset", partial(_unless_unset, _project(kind))), UNSET
+            return field.name, hooked("unset", partial(_unless_unset, project_onto(kind))), UNSET
         if field.default is NODEFAULT and field.default_factory not in (list, dict, set):
             return (
                 field.name,
                 kind,
-                msgspec.field(default_factory=partial(_made_as, _project(kind), field.default_factory)),
+                msgspec.field(default_factory=partial(_made_as, project_onto(kind), field.default_factory)),
             )
         if isinstance(field.default, msgspec.Struct | tuple):  # of which a new one has to be made each time
-            return field.name, kind, msgspec.field(default_factory=partial(_project(kind), field.default))
+            return field.name, kind, msgspec.field(default_factory=partial(project_onto(kind), field.default))
         if field.default is NODEFAULT:
             return field.name, kind, msgspec.field(default_factory=field.default_factory)
         return field.name, kind, field.default
@@ -130,14 +132,14 @@ class Copies:
             isinstance(member, Record | inspect.EnumType) or branches(member) for member in real
         ):
             return Union[tuple(map(self.of, members))]  # noqa: UP007  # as many as there are
-        return _hooked("union", partial(_chosen, *self._choices(members), expected(node)))
+        return hooked("union", partial(_chosen, *self._choices(members), expected(node)))
 
     def _choices(self, members: list[Node]) -> tuple[dict[type, Project], list[Project]]:
         """What reduces the objects of each class, and what else may do: last what takes any object's attributes."""
         classes: dict[type, Project] = {}
         others: list[Project] = []
         for member in sorted(members, key=lambda member: isinstance(member, Record)):
-            project = _project(self.of(member))
+            project = project_onto(self.of(member))
             others.append(project)
             if isinstance(member, Record | inspect.EnumType) and not isinstance(member, inspect.TypedDictType):
                 classes[get_origin(member.cls) or member.cls] = project
@@ -170,7 +172,7 @@ def _unless_unset(project: Project, value: Any) -> Any:
     return value if value is UNSET else project(value)
 
 
-def _kept(annotation: Any, node: Node) -> Any:
+def kept(annotation: Any, node: Node) -> Any:
     """With the constraints of a collection."""
-    kept = constraints(node)
-    return Annotated[annotation, msgspec.Meta(**kept)] if kept else annotation
+    found = constraints(node)
+    return Annotated[annotation, msgspec.Meta(**found)] if found else annotation

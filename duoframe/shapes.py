@@ -84,6 +84,7 @@ class PlainShape:
     def __init__(self, annotation: Any, constraints: Constraints) -> None:
         import msgspec
 
+        from duoframe.builders import builder, converts
         from duoframe.outlines import outline
         from duoframe.projections import projection
 
@@ -92,6 +93,9 @@ class PlainShape:
         self._tree = outline(annotation)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(annotation).decode
         self.convert: Callable[[Any], Any] = partial(msgspec.convert, type=annotation, str_keys=True)
+        if converts(self._tree):
+            build, read = builder(self._tree), msgspec.json.decode
+            self.convert, self.decode = build, lambda data: build(read(data))
         self.invalid: tuple[type[Exception], ...] = (msgspec.ValidationError,)
         project, encode = projection(self._tree), msgspec.json.Encoder().encode
         self.encode = lambda value: encode(project(value))

@@ -27,7 +27,7 @@ FLOORS = [
     ["requests", "responses", "answers", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
     ["params", "annotations", "constraints", "scalars", "texts"],
-    ["outlines", "misfits", "projections", "models", "shapes"],
+    ["outlines", "misfits", "projections", "builders", "models", "shapes"],
     ["documented", "security", "context", "logs", "generated", "signatures", "pieces", "representations", "contrib"],
     ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],

@@ -271,7 +271,7 @@ def test_what_a_client_sent_is_not_told_whole() -> None:
     assert len(found.message) < 300
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(value=VALUES)
 def test_there_are_faults_exactly_where_a_value_does_not_fit(value: Any) -> None:
     shape = shape_of(Order)

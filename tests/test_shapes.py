@@ -452,7 +452,7 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dic
 
 
 @pytest.mark.parametrize("annotation", TYPES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(value=VALUES)
 def test_there_are_faults_exactly_where_a_value_does_not_fit(annotation: Any, value: Any) -> None:
     shape = shape_of(annotation)
