@@ -33,6 +33,12 @@ def members(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
+def is_pydantics(kind: Any, metadata: tuple[Any, ...]) -> bool:
+    """Whether Pydantic has to read a type: it is one of its own, or was noted beside."""
+    noted = any(type(one).__module__.partition(".")[0] == "pydantic" for one in metadata)
+    return noted or hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_core_schema__")
+
+
 def parts(annotation: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """The type and all that it is made of, each with its metadata: arguments, and the fields of classes once each."""
     seen: dict[int, Any] = {}  # the values keep their ids from being given again

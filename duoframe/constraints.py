@@ -41,22 +41,23 @@ def constraints_in(options: Mapping[str, Any]) -> Constraints:
 
 
 def constraints_of(metadata: Iterable[Any]) -> Constraints:
-    """The constraints that stand inside an ``Annotated[...]``, those of msgspec and of `annotated_types`."""
+    """The constraints that stand inside an ``Annotated[...]``: those of msgspec, Pydantic and `annotated_types`."""
     found: Constraints = {}
     for one in metadata:
-        if type(one).__module__.partition(".")[0] in ("msgspec", "annotated_types"):
+        if type(one).__module__.partition(".")[0] in ("msgspec", "annotated_types", "pydantic"):
             found = both(found, constraints_in({name: getattr(one, name, None) for name in _ALL}))
+            found = both(found, constraints_of(getattr(one, "metadata", ())))
     return found
 
 
 def notes_of(metadata: Iterable[Any]) -> dict[str, Any]:
-    """What the `msgspec.Meta` inside an ``Annotated[...]`` add to a JSON Schema."""
+    """What a `msgspec.Meta` or a `pydantic.Field` inside an ``Annotated[...]`` adds to a JSON Schema."""
     notes: dict[str, Any] = {}
     for one in metadata:
-        if type(one).__module__ == "msgspec":
-            said = {name: getattr(one, name) for name in ("title", "description", "examples")}
+        if type(one).__module__.partition(".")[0] in ("msgspec", "pydantic"):
+            said = {name: getattr(one, name, None) for name in ("title", "description", "examples")}
             notes |= {name: value for name, value in said.items() if value is not None}
-            notes |= one.extra_json_schema or {}
+            notes |= getattr(one, "extra_json_schema", None) or {}
     return notes
 
 

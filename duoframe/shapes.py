@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Protocol
 
-from duoframe.annotations import parts
+from duoframe.annotations import is_pydantics, parts
 from duoframe.constraints import Constraints, constraints_in
 from duoframe.faults import Fault, Location
 
@@ -71,7 +71,7 @@ def shape_of(annotation: Any, options: Mapping[str, Any] = MappingProxyType({}))
     Raises `ConfigurationError` for a type that cannot be read of JSON, and for a constraint that does not apply to it.
     """
     constraints = constraints_in(options)
-    if any(_is_models(kind, metadata) for kind, metadata in parts(annotation)):
+    if any(is_pydantics(kind, metadata) for kind, metadata in parts(annotation)):
         from duoframe.models import ModelShape
 
         return ModelShape(annotation, constraints)
@@ -119,9 +119,3 @@ class PlainShape:
             [self.annotation], ref_template="#/components/schemas/{name}"
         )
         return schema, components
-
-
-def _is_models(kind: Any, metadata: tuple[Any, ...]) -> bool:
-    """Whether Pydantic has to read a type, or what was noted beside it."""
-    noted = any(type(one).__module__.partition(".")[0] == "pydantic" for one in metadata)
-    return noted or hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_core_schema__")

@@ -4,6 +4,7 @@
 
 Knows types and the texts that stand for them, `scalars` first of all; must not know requests, nor JSON, which `shapes`
 reads. Constraints of numbers and a pattern are kept by each item of a collection, lengths by the collection itself.
+What Pydantic has a part in goes through it as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import repeat
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from duoframe.annotations import members, unwrapped
+from duoframe.annotations import is_pydantics, members, unwrapped
 from duoframe.constraints import (
     LENGTH,
     Check,
@@ -98,8 +99,34 @@ def _reader(annotation: Any, constraints: Constraints) -> TextReader | None:
         reader = _collection(kind, constraints)
     else:
         reader = _scalar(SCALARS[kind], constraints) if kind in SCALARS else None
+    if is_pydantics(kind, metadata):
+        reader = _checked(reader, annotation)
     if reader is not None:
         reader._schema.update(notes_of(metadata))
+    return reader
+
+
+def _checked(reader: TextReader | None, annotation: Any) -> TextReader | None:
+    """What a text stands for by our grammar, or the text itself where there is none, by way of Pydantic."""
+    from duoframe.models import ModelShape
+
+    shape = ModelShape(annotation, {})
+    if reader is None:
+        schema, _ = shape.schema("input")
+        if schema.get("type") != "string":
+            return None
+        reader = TextReader(str, schema.get("format", "str"), schema)
+    inner, expected, many = reader.read, reader.expected, reader.many
+
+    def read(text: Any) -> Any:
+        value = inner(text)
+        try:
+            return shape.convert(value)
+        except ValueError:
+            pass
+        raise Unreadable(expected, _counted(text) if many else shown(text))
+
+    reader.read = read
     return reader
 
 

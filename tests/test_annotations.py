@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Annotated, Any, NewType, Optional, Union
 
+import pydantic
 import pytest
 from typing_extensions import TypeAliasType
 
-from duoframe.annotations import members, parts, unwrapped
+from duoframe.annotations import is_pydantics, members, parts, unwrapped
 
 Id = NewType("Id", Annotated[int, "of a row"])
 Alias: Any = TypeAliasType("Alias", Annotated[list[Id], "alias"])
@@ -56,3 +57,21 @@ def test_the_parts_of_a_type_are_its_arguments_and_the_fields_of_its_classes() -
     assert {(Node, ()), (Leaf, ()), (int, ("of the leaf",)), (str, ()), (NoneType, ())} <= set(found)
     assert len([kind for kind, _ in found if kind is Leaf]) == 1
     assert list(parts(Unknown)) == [(Unknown, ())]
+
+
+class Model(pydantic.BaseModel):
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata", "is_one"),
+    [
+        (int, (), False),
+        (int, ("noted",), False),
+        (int, (pydantic.Field(ge=1),), True),
+        (Model, (), True),
+        (pydantic.SecretStr, (), True),
+    ],
+)
+def test_what_is_pydantics_is_known(kind: Any, metadata: tuple[Any, ...], is_one: bool) -> None:
+    assert is_pydantics(kind, metadata) is is_one

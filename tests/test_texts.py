@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import annotated_types
 import msgspec
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -190,6 +191,55 @@ def test_constraints_of_several_kinds_are_told_together() -> None:
 def test_a_constraint_that_cannot_hold_is_refused_at_once(annotation: Any, options: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         text_reader(annotation, options)
+
+
+# Pydantic's.
+
+
+def even(number: int) -> int:
+    if number % 2:
+        raise ValueError("odd")
+    return number * 10
+
+
+class Model(pydantic.BaseModel):
+    name: str
+
+
+def test_a_type_of_pydantics_own_reads_the_text_itself() -> None:
+    made = reader(pydantic.SecretStr)
+    assert made.read("x") == pydantic.SecretStr("x")
+    address = reader(pydantic.AnyUrl | None)
+    assert str(address.read("http://a/b")) == "http://a/b"
+    assert address.read("") is None
+    with pytest.raises(Unreadable, match="expected uri, got 'x'"):
+        address.read("x")
+    assert address.schema()[0] == {"type": "string", "format": "uri", "minLength": 1}
+
+
+def test_what_pydantic_says_beside_a_type_holds_behind_our_grammar() -> None:
+    """R63."""
+    made = reader(Annotated[int, pydantic.Field(ge=2, description="d"), pydantic.AfterValidator(even)])
+    assert made.expected == "int >= 2"
+    assert made.read("4") == 40
+    assert made.schema()[0] == {"type": "integer", "minimum": 2, "maximum": 2**63 - 1, "description": "d"}
+    for text in ("1", "3", "+4", " 4", "4.0"):
+        with pytest.raises(Unreadable, match="expected int >= 2"):
+            made.read(text)
+    assert reader(Annotated[str, pydantic.Field(pattern="^a")]).expected == "str matching '^a'"
+
+
+def test_a_collection_goes_through_pydantic_as_a_whole() -> None:
+    made = reader(Annotated[list[int], pydantic.Field(min_length=1), pydantic.AfterValidator(sorted)])
+    assert made.read(["2", "1"]) == [1, 2]
+    short = reader(Annotated[list[int], pydantic.AfterValidator(lambda items: even(len(items)))])
+    with pytest.raises(Unreadable, match=r"expected list\[int\], got 1 item"):
+        short.read(["1"])
+
+
+def test_no_text_stands_for_a_model() -> None:
+    assert text_reader(Model, {}) is None
+    assert text_reader(list[Model], {}) is None
 
 
 # JSON Schema.
