@@ -30,7 +30,23 @@ def projection(tree: Node) -> Project:
     It raises `msgspec.ValidationError` for a value that does not fit. Objects give their attributes, and mappings the
     members that their names in JSON say.
     """
-    return project_onto(Copies().of(tree))
+    project, free = project_onto(Copies().of(tree)), _free(bare(tree))
+    return project if free is None else partial(_unless, free, project)
+
+
+def _free(node: Node) -> type | None:
+    """The class whose objects go as they are, because nothing is declared of what they hold."""
+    if constraints(node):
+        return None
+    if isinstance(node, inspect.ListType):
+        return list if isinstance(node.item_type, inspect.AnyType) else None
+    if isinstance(node, inspect.DictType) and node.key_type in (inspect.AnyType(), inspect.StrType()):
+        return dict if isinstance(node.value_type, inspect.AnyType) else None
+    return None
+
+
+def _unless(free: type, project: Project, value: Any) -> Any:
+    return value if isinstance(value, free) else project(value)
 
 
 def project_onto(annotation: Any) -> Project:

@@ -344,6 +344,8 @@ def test_none_where_data_is_declared_is_a_missing_return(ask: Ask, app: App, cap
         (int, "5", ["`int`", "`str`"]),
         (dict[str, Any], {"a": object()}, ["object"]),
         (Model, {"name": [1]}, ["name", "`Model`"]),
+        (dict[str, Any], [("a", 1)], ["`object`", "`array`"]),
+        (list[Any], {"a": 1}, ["`array`", "`object`"]),
         (list[Any], [["\ud800"]], ["lone surrogate"]),
         (Item, Item("\ud800", 1.0), ["lone surrogate"]),
         (Item, (Item("a", 1.0), "201"), ["(body, status)"]),
