@@ -55,6 +55,7 @@ def write_path(lines: Lines, asked: Asked, kind: str) -> str:
     What a converter of the application's own gives, ``""``, is left as it is.
     """
     part = path_part(asked.wire)
+    asked.default, asked.factory = REQUIRED, None
     if asked.type is inspect.Parameter.empty and asked.options:
         asked.annotation = asked.type = _TYPES.get(kind, Any)
     untyped = asked.type in (inspect.Parameter.empty, Any, object)
@@ -117,7 +118,7 @@ def write_group(lines: Lines, asked: Asked, source: Source, group: Group) -> Non
     else:
         made = f"{target} = {lines.name(asked.name, 'group', group.make)}(**{values})"
         wrong = "(TypeError, ValueError) as error"
-        fault = f"refused(faults, {(source,)!r}, {lines.name(asked.name, 'type', asked.type)}, error)"
+        fault = f"refused(faults, {(source,)!r}, error)"
     attempts = ["try:", f"    {made}", f"except {wrong}:", f"    faults = {fault}"]
     lines.add("if faults is None:", *indented(*attempts))
 

@@ -65,7 +65,7 @@ class Asked:
         if self.factory is not None and default is not REQUIRED:
             raise self.error("has a default and a default_factory; drop one")
         if self.source != "body" and (wrong := self.options.keys() & {"embed", "media_type"}):
-            raise self.error(f"is of {self.source}, of which {', '.join(sorted(wrong))} says nothing; it is for Body")
+            raise self.error(f"is of the {self.source}, of which {' and '.join(wrong)} says nothing; that is for Body")
         self.annotation = parameter.annotation
         if self.annotation is parameter.empty and self.source not in (None, "path"):
             known = default is not REQUIRED and default is not None

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from duoframe.body import Body, UploadFile
 from duoframe.datastructures import PERCENT, MultiDict
 from duoframe.errors import HTTPException
-from duoframe.faults import Fault, Location, RequestValidationError, fault
+from duoframe.faults import MAX_SHOWN, Fault, Location, RequestValidationError, fault, place
 from duoframe.requests import Request
 
 if TYPE_CHECKING:
@@ -78,13 +78,14 @@ def misshapen(faults: Faults, loc: Location, shape: Shape, value: Any) -> list[F
     return _with(faults, *shape.faults(value, loc))
 
 
-def refused(faults: Faults, loc: Location, kind: type, error: Exception) -> list[Fault]:
-    """``faults`` and that a model does not take what its fields take one by one."""
-    return _with(faults, Fault(loc, str(error), kind.__name__, "object"))
+def refused(faults: Faults, loc: Location, error: Exception) -> list[Fault]:
+    """``faults`` and that a class does not take what its fields take one by one, in the words of its own code."""
+    words = str(error)[:MAX_SHOWN]
+    return _with(faults, Fault(loc, f"{words} at `{place(loc)}`", words, "object"))
 
 
 def unknown(faults: Faults, source: str, names: Iterable[str], known: Collection[str]) -> Faults:
-    """``faults`` and each name that a closed model does not know."""
+    """``faults`` and each name that a closed class does not know."""
     for name in names:
         if name not in known:
             faults = _with(faults, fault((source, name), NOTHING, "a value"))
