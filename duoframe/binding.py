@@ -128,8 +128,8 @@ class _Binder:
     def _group(self, asked: Asked, source: Source) -> None:
         try:
             group = group_of(asked.type)
-        except NameError as error:
-            raise asked.error(f"is {asked.type!r}, a field of which cannot be resolved: {error}") from error
+        except (NameError, SyntaxError, TypeError) as error:
+            raise asked.error(f"is {asked.type!r}, whose fields cannot be read: {error}") from error
         if group is None:
             raise asked.error(f"is {asked.type!r}, which no text of the {source} stands for")
         write_group(self.lines, asked, source, group)

@@ -42,17 +42,17 @@ class Group(NamedTuple):
 
 
 def group_of(kind: Any) -> Group | None:
-    """The fields of a class; None for what has none. Raises `NameError` for annotations that cannot be resolved."""
+    """The fields of a class; None for what has none.
+
+    Raises `NameError`, `SyntaxError` or `TypeError` for annotations that are no types.
+    """
     if not isinstance(kind, type):
         return None
     if hasattr(kind, "__pydantic_validator__") and hasattr(kind, "model_fields"):
         return _of_model(kind)
     import msgspec
 
-    try:
-        found: Any = msgspec.inspect.type_info(kind)
-    except TypeError:
-        return None
+    found: Any = msgspec.inspect.type_info(kind)
     if not isinstance(getattr(found, "fields", None), tuple):
         return None
     annotations = typing.get_type_hints(kind, include_extras=True)

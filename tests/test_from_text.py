@@ -170,6 +170,7 @@ def test_what_a_converter_of_ones_own_makes_is_left_alone(ask: Ask, make_app: Ma
         (int, "/{id:float}"),
         (str, "/{id:uuid}"),
         (Size, "/{id:int}"),
+        (str | datetime.date, "/{id:int}"),
     ],
 )
 def test_a_type_that_its_converter_never_gives_is_refused(app: App, annotation: Any, path: str) -> None:
@@ -536,6 +537,13 @@ def test_header_fields_cookies_and_forms_have_groups_too(ask: Ask, route: Callab
     assert "x-exact_name" in [read.name for read in app.routes[0].inputs]
 
 
+def test_a_field_and_a_parameter_of_like_names_are_read_by_their_own_types(ask: Ask, route: Callable[..., App]) -> None:
+    def show(range_: Annotated[Range, Query()], range__low: float = 0.5) -> str:
+        return repr((range_.low, range__low))
+
+    assert told(ask(route(show), "GET", b"/?low=1&range__low=1.5")) == "(1, 1.5)"
+
+
 def test_a_group_has_the_defaults_of_its_fields(app: App) -> None:
     def show(range_: Annotated[Range, Query()] = Range(1)) -> None: ...  # noqa: B008  # that is the case
 
@@ -567,13 +575,15 @@ def test_a_type_that_no_text_stands_for_is_refused_by_name(app: App) -> None:
             app.get("/")(handler)
 
 
-def test_a_group_with_an_unknown_name_is_refused_by_it(app: App) -> None:
-    later = dataclasses.make_dataclass("Later", [("a", "NotYet")])
+@pytest.mark.parametrize("annotation", ["NotYet", "1 +", 5])
+def test_a_group_with_a_field_of_no_type_is_refused_by_it(app: App, annotation: Any) -> None:
+    later = dataclasses.make_dataclass("Later", [("a", annotation)])
 
     def show(later: Annotated[later, Query()]) -> None: ...  # type: ignore[valid-type]  # that is the case
 
-    with pytest.raises(ConfigurationError, match="NotYet"):
+    with pytest.raises(ConfigurationError, match=r"whose fields cannot be read: .*") as caught:
         app.get("/")(show)
+    assert str(annotation) in str(caught.value)
 
 
 def test_a_constraint_that_makes_no_sense_is_refused_by_name(app: App) -> None:
