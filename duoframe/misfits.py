@@ -33,9 +33,12 @@ def misfits(tree: Node, value: Any, loc: Location) -> list[Fault]:
 
 def refused(error: Exception, value: Any, loc: Location) -> Fault:
     """The fault that only the code of a class has found, as its ``__post_init__``, told in the words of that."""
-    words, _, path = str(error).partition(" - at `$")
+    words, _, path = str(error).rpartition(" - at `$")
     for name in re.findall(r"\.([^.\[`]+)", path.partition("[")[0]):
+        if not isinstance(value, dict) or name not in value:
+            break  # the words are a client's own
         value, loc = value[name], (*loc, name)
+    words = words or path
     return Fault(loc, f"{words} at `{place(loc)}`", words, kind_of(value))
 
 
@@ -77,7 +80,7 @@ def _parts(node: Node, value: Any, loc: Location) -> Iterator[Part]:
 
 
 def _of_leaf(node: Node, value: Any, loc: Location) -> Iterator[Part]:
-    if not _fits(leaf(node), value):
+    if not isinstance(node, inspect.RawType) and not _fits(leaf(node), value):  # raw is what was not decoded
         alike = type(value) in _READ_OF.get(type(node), (str,))
         yield fault(loc, expected(node), shown(value) if alike else kind_of(value))
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from duoframe.annotations import is_pydantics, parts
 from duoframe.constraints import Constraints, constraints_in
+from duoframe.errors import ConfigurationError
 from duoframe.faults import Fault, Location
 
 Mode = Literal["input", "output"]
@@ -71,10 +72,17 @@ def shape_of(annotation: Any, options: Mapping[str, Any] = MappingProxyType({}))
     Raises `ConfigurationError` for a type that cannot be read of JSON, and for a constraint that does not apply to it.
     """
     constraints = constraints_in(options)
-    if any(is_pydantics(kind, metadata) for kind, metadata in parts(annotation)):
+    found = list(parts(annotation))
+    if any(is_pydantics(kind, metadata) for kind, metadata in found):
         from duoframe.models import ModelShape
 
         return ModelShape(annotation, constraints)
+    for kind, metadata in found:
+        if any(type(one).__module__ == "annotated_types" for one in metadata):
+            raise ConfigurationError(
+                f"{kind!r} in {annotation!r} is constrained by {metadata!r}, which only Pydantic's models know;"
+                " write `msgspec.Meta(...)` there"
+            )
     return PlainShape(annotation, constraints)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
+import annotated_types
 import attrs
 import msgspec
 import pytest
@@ -417,6 +418,31 @@ def test_a_message_is_one_sentence() -> None:
     assert third.message == "number must not be negative at `body.numbers`"
 
 
+class Envelope(Struct):
+    kind: int
+    content: msgspec.Raw
+
+
+def test_what_is_left_undecoded_has_no_faults() -> None:
+    (found,) = shape_of(Envelope).faults({"kind": "x", "content": {"a": 1}}, ("body",))
+    assert found.loc == ("body", "kind")
+
+
+class Quoted(Struct):
+    text: str
+
+    def __post_init__(self) -> None:
+        raise ValueError(f"expected no {self.text}")
+
+
+@pytest.mark.parametrize("text", ["x - at `$.y.z`", "x - at `$.text.y`", " - at `$[...]`", "`$"])
+def test_a_client_whose_words_are_told_again_leads_nowhere(text: str) -> None:
+    (found,) = shape_of(Quoted).faults({"text": text}, ("body",))
+    assert found.loc in {("body",), ("body", "text")}
+    (found,) = shape_of(dict[str, Quoted]).faults({"a": {"text": text}}, ("body",))
+    assert found.loc == ("body",)
+
+
 def test_a_field_that_a_class_itself_refuses_is_named() -> None:
     class Holder(Struct):
         one: Positive
@@ -514,6 +540,7 @@ def test_a_value_as_deep_as_its_client_likes_is_walked_in_linear_time() -> None:
         (list["Missing"], {}, "'Missing'"),  # type: ignore[name-defined]  # noqa: F821  # nobody knows it
         (User, {"ge": 1}, "`ge`"),
         (str, {"ge": "x"}, "expected a number"),
+        (list[Annotated[int, annotated_types.Gt(0)]], {}, r"write `msgspec.Meta\(...\)` there"),
     ],
 )
 def test_a_type_that_cannot_be_read_is_refused_with_the_fix(annotation: Any, options: Any, message: str) -> None:
