@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 import pydantic
@@ -765,6 +765,8 @@ def texts(value: Any) -> list[str]:
 
 WHOLE = st.integers(-(2**70), 2**70) | st.integers(-20, 20)
 WORDS = st.text(st.characters(codec="ascii", exclude_characters='"\\\x7f', min_codepoint=32), max_size=5)
+# Python's "$" is also before a line break at the end; that of JSON Schema (ECMA-262) is not.
+ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=5).filter(lambda text: not text.endswith("\n"))
 KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (int, WHOLE),
     (Annotated[int, Query(ge=-3, lt=7)], WHOLE),
@@ -798,6 +800,37 @@ def test_the_schema_of_a_parameter_allows_what_is_taken(kind: Any, values: st.Se
     def check(value: Any) -> None:
         target = "/?" + urlencode([("value", text) for text in texts(value)])
         answer = exchange(app, "wsgi", "GET", target.encode())
+        assert (answer.status == 200) is validator.is_valid(value)
+
+    check()
+    app.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "values"),
+    [
+        ("/{value}", int, WHOLE),
+        ("/{value}", str, ANY_TEXT),
+        ("/{value}", Annotated[str, Path(max_length=2)], WORDS),
+        ("/{value:path}", str, ANY_TEXT),
+        ("/{value:int}", int, WHOLE),
+        ("/{value:int}", Annotated[int, Path(ge=5, le=10)], WHOLE),
+        ("/{value:uuid}", uuid.UUID, st.uuids().map(str)),
+    ],
+)
+def test_the_schema_of_a_path_allows_what_is_taken(path: str, kind: Any, values: st.SearchStrategy[Any]) -> None:
+    app = App(redirect_slashes=False)
+
+    @app.get(path)
+    def read(value: kind) -> list[Any]:
+        return [value]
+
+    validator = Draft202012Validator(document(app)["paths"]["/{value}"]["get"]["parameters"][0]["schema"])
+
+    @settings(max_examples=60)
+    @given(values)
+    def check(value: Any) -> None:
+        answer = exchange(app, "wsgi", "GET", b"/" + quote(str(value), safe="").encode())
         assert (answer.status == 200) is validator.is_valid(value)
 
     check()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from duoframe import App, ConfigurationError, HTTPException, Request
+from duoframe import App, ConfigurationError, Depends, Form, HTTPException, Request, inline
 from duoframe.datastructures import Headers
 from duoframe.params import Dependency
 from duoframe.pieces import Colour, colour_of
@@ -25,8 +27,9 @@ from duoframe.security import (
     OAuth2PasswordRequestForm,
     Scheme,
     Security,
+    SecurityScopes,
 )
-from tests.conftest import Ask, MakeApp
+from tests.conftest import Ask
 
 
 class Fields:
@@ -300,19 +303,9 @@ def test_a_form_tells_the_scopes_that_are_asked_for() -> None:
 
 # Behind the doors.
 
-
-@pytest.fixture
-def guarded(make_app: MakeApp) -> App:
-    app = make_app()
-    scheme = HTTPBasic("docs")
-
-    @app.get("/")
-    def index(request: Request) -> str:
-        credentials = scheme(request)
-        assert credentials is not None
-        return credentials.username
-
-    return app
+BASIC = HTTPBasic("docs")
+OAUTH = OAuth2PasswordBearer("/token")
+Paint = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @pytest.mark.parametrize(
@@ -325,10 +318,96 @@ def guarded(make_app: MakeApp) -> App:
         ([(b"authorization", b"Basic " + b"A" * 60_000)], 401),
     ],
 )
-def test_credentials_behind_each_door(guarded: App, ask: Ask, fields: list[tuple[bytes, bytes]], status: int) -> None:
-    answer = ask(guarded, "GET", b"/", headers=fields)
+def test_credentials_behind_each_door(
+    app: App, ask: Ask, colour: Paint, fields: list[tuple[bytes, bytes]], status: int
+) -> None:
+    @app.get("/")
+    @colour
+    def index(sent: HTTPBasicCredentials = Depends(BASIC)) -> str:
+        return sent.username
+
+    answer = ask(app, "GET", b"/", headers=fields)
     assert answer.status == status
     if status == 200:
         assert answer.body == b"ada"
     else:
         assert ("www-authenticate", 'Basic realm="docs", charset="UTF-8"') in answer.headers
+
+
+def test_a_scheme_gives_its_route_no_colour(app: App) -> None:
+    @app.get("/")
+    @inline
+    def index(sent: HTTPBasicCredentials = Depends(BASIC)) -> str:
+        return sent.username
+
+    app.compile()
+    assert [route.plan.colour for route in app.routes] == [Colour.INLINE]
+
+
+def test_a_route_is_open_where_credentials_may_be_missing(app: App, ask: Ask, colour: Paint) -> None:
+    key = APIKeyQuery("key", auto_error=False)
+
+    @app.get("/")
+    @colour
+    def index(key: str | None = Depends(key)) -> str:
+        return key or "nobody"
+
+    assert ask(app, "GET", b"/").body == b"nobody"
+    assert ask(app, "GET", b"/?key=k").body == b"k"
+
+
+def test_scopes_are_known_to_who_checks_them(app: App, ask: Ask, colour: Paint) -> None:
+    @colour
+    def user(required: SecurityScopes, token: str = Depends(OAUTH)) -> str:
+        if token not in required.scopes:
+            raise OAUTH.forbidden(scopes=required.scopes)
+        return " ".join(required.scopes)
+
+    @app.get("/one")
+    @colour
+    def one(user: str = Security(user, scopes=["read"])) -> str:
+        return user
+
+    @app.get("/two")
+    @colour
+    def two(a: str = Security(user, scopes=["read"]), b: str = Security(user, scopes=["write", "read"])) -> str:
+        return f"{a}, {b}"
+
+    sent = [(b"authorization", b"Bearer read")]
+    assert ask(app, "GET", b"/one", headers=sent).body == b"read"
+    assert ask(app, "GET", b"/two", headers=sent).body == b"read, write read"
+    refused = ask(app, "GET", b"/one", headers=[(b"authorization", b"Bearer write")])
+    challenge = 'Bearer realm="restricted", error="insufficient_scope", scope="read"'
+    assert (refused.status, dict(refused.headers)["www-authenticate"]) == (403, challenge)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"grant_type=password&username=ada&password=x%20y&scope=read+write", 200),
+        (b"username=ada&password=x", 422),
+        (b"grant_type=implicit&username=ada&password=x", 422),
+        (b"grant_type=password&username=ada", 422),
+    ],
+)
+def test_the_form_for_a_token_is_read_as_a_dependency_and_as_a_form(
+    app: App, ask: Ask, colour: Paint, sent: bytes, status: int
+) -> None:
+    """RFC 6749 §4.3.2."""
+
+    @app.post("/depends")
+    @colour
+    def depends(form: OAuth2PasswordRequestForm = Depends()) -> list[Any]:
+        return [form.username, form.password, form.scopes, form.client_id]
+
+    @app.post("/form")
+    @colour
+    def form(form: Annotated[OAuth2PasswordRequestForm, Form()]) -> list[Any]:
+        return [form.username, form.password, form.scopes, form.client_id]
+
+    for target in (b"/depends", b"/form"):
+        headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+        answer = ask(app, "POST", target, headers=headers, body=sent)
+        assert answer.status == status
+        if status == 200:
+            assert json.loads(answer.body) == ["ada", "x y", ["read", "write"], None]
