@@ -5,13 +5,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Examples that `make parity` draws.
 N ?= 100000
+# Seconds that `make schemathesis` takes for each door.
+SECONDS ?= 600
 # Handed to pytest by `make test`: make test ARGS="-k lifespan -x"
 ARGS ?=
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format parity bench docs clean
+.PHONY: help run test test-all check format parity schemathesis bench docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +38,9 @@ format: $(VENV)/.dev ## put the code into shape
 
 parity: $(VENV)/.dev ## compare the two doors over N random requests: make parity N=1000000
 	$(BIN)/python -m tests.parity $(N)
+
+schemathesis: $(VENV)/.dev ## look for faults in the service of examples/fastapi_like: make schemathesis SECONDS=60
+	SCHEMATHESIS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q examples/fastapi_like/tests/test_schemathesis.py
 
 bench: $(VENV)/.dev ## every benchmarks/bench_*.py
 	@set -e; for bench in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$bench"; $(BIN)/python $$bench; done

@@ -1,77 +1,54 @@
-"""A stock list in the manner of FastAPI: `async def` handlers that take and give JSON, a router, a lifespan, a stream.
+"""A service for projects and their tasks, in the manner of FastAPI: `README.md` says how to run it."""
 
-Serve it with `uvicorn app:app` or with `gunicorn app:app`. The stock lives in memory, so use one process.
-"""
+from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from duoframe import App, HTTPException, Request, Router, StreamingResponse
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.orm.exc import StaleDataError
 
-app = App()
-router = Router()
-Item = dict[str, Any]
+from duoframe import App, HTTPException, Request, inline
 
-
-@app.lifespan
-async def stock(app: App) -> AsyncIterator[dict[str, Any]]:
-    """What it yields lands on `app.state`; after the `yield` comes the place to close what was opened."""
-    yield {"items": {}}
-
-
-def item_of(request: Request) -> Item:
-    match request.json:
-        case {"name": str(name), "price": int() | float() as price} if price >= 0:
-            return {"name": name, "price": price}
-    raise HTTPException(422, "expected an object with a text 'name' and a 'price' of at least 0")
+from . import attachments, changes, projects, tasks, users
+from .database import Database
+from .files import FileStore
+from .passwords import hash_password
+from .settings import Settings
 
 
-def find(request: Request, number: int) -> Item:
-    item: Item | None = request.app.state.items.get(number)
-    if item is None:
-        raise HTTPException(404, f"there is no item {number}")
-    return item
+def create_app(settings: Settings | None = None) -> App:
+    """The service; without ``settings`` those of the environment."""
+    app = App(docs="/docs", title="Tasks", version="1.0.0")
+    for part in (users, projects, tasks, attachments, changes):
+        app.include_router(part.router)
+
+    @app.lifespan
+    async def open_everything(app: App) -> AsyncIterator[dict[str, Any]]:  # Any: the values of `app.state`
+        used = settings or Settings.from_environment()
+        database = Database(used.database_url)
+        try:
+            await database.make_tables()
+            nobody = hash_password("", used.scrypt_cost)
+            yield {"settings": used, "database": database, "files": FileStore(used.files), "nobody": nobody}
+        finally:
+            await database.close()
+
+    @app.errorhandler(IntegrityError)
+    @app.errorhandler(StaleDataError)
+    @inline
+    def conflict(request: Request, error: Exception) -> None:
+        """Two requests at one moment: what this one was about has been taken, changed or removed by the other."""
+        raise HTTPException(409, "somebody else has changed this at the same time; look at it again") from error
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(NoConnection)
+    @inline
+    def busy(request: Request, error: Exception) -> None:
+        raise HTTPException(503, "the database is busy", headers={"retry-after": "1"}) from error
+
+    return app
 
 
-@router.get("/items")
-async def index(request: Request) -> list[Item]:
-    limit = request.query.get("limit", 100, type=int)
-    return [{"number": number, **item} for number, item in request.app.state.items.items()][:limit]
-
-
-@router.post("/items")
-async def create(request: Request) -> tuple[Item, int, dict[str, str]]:
-    items = request.app.state.items
-    number = max(items, default=0) + 1
-    items[number] = item_of(request)
-    return {"number": number, **items[number]}, 201, {"location": app.url_for("read", number=number)}
-
-
-@router.get("/items/{number:int}", name="read")
-async def read(number: int, request: Request) -> Item:
-    return {"number": number, **find(request, number)}
-
-
-@router.put("/items/{number:int}")
-async def replace(number: int, request: Request) -> Item:
-    find(request, number).update(item_of(request))
-    return {"number": number, **find(request, number)}
-
-
-@router.delete("/items/{number:int}")
-async def remove(number: int, request: Request) -> None:
-    find(request, number)
-    del request.app.state.items[number]
-
-
-@router.get("/items.ndjson")
-async def export(request: Request) -> StreamingResponse:
-    async def lines() -> AsyncIterator[str]:
-        for number, item in list(request.app.state.items.items()):
-            yield json.dumps({"number": number, **item}) + "\n"
-
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-
-app.include_router(router, prefix="/api")
+app = create_app()
