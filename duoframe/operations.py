@@ -25,6 +25,7 @@ from duoframe.patterns import (
 from duoframe.plan import ErrorHandlers
 from duoframe.router import Route
 from duoframe.security import Scheme
+from duoframe.texts import text_reader
 
 Schema = dict[str, Any]  # Any: JSON
 
@@ -85,6 +86,8 @@ class Operation:
             if given.source in ("query", "header", "cookie") and place not in _ELSEWHERE and place not in seen:
                 seen.add(place)
                 said = {**_required([given]), **_said(given)}
+                if given.source == "query" and _takes_empty(given):
+                    said["allowEmptyValue"] = True
                 yield {"name": given.name, "in": given.source, **said, "schema": self._schema(given)}
 
     def _body(self) -> Schema | None:
@@ -131,6 +134,12 @@ class Operation:
         if default is not None:
             schema["default"] = default
         return {**schema, **{name: given.options[name] for name in ("title", "examples") if name in given.options}}
+
+
+def _takes_empty(given: Input) -> bool:
+    """Whether a parameter without a text is as good as none: what may be absent and is no text itself."""
+    reader = text_reader(given.annotation, {})
+    return reader is not None and reader.optional and not reader.many and reader.read("") is None
 
 
 def _required(inputs: Iterable[Input]) -> dict[str, bool]:

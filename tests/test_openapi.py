@@ -994,3 +994,20 @@ def test_a_schema_that_refers_to_itself_and_a_discriminator_follow_their_names()
         "Node_int_": {"oneOf": [{"$ref": "#/components/schemas/Node_int_"}]},
         "Root": {"discriminator": {"propertyName": "t", "mapping": {"n": "#/components/schemas/Node_int_"}}},
     }
+
+
+def test_a_parameter_that_takes_an_empty_text_for_none_says_so(app: App) -> None:
+    """OpenAPI 3.1.1 §4.8.12.2.1: `allowEmptyValue` is for parameters of the query alone."""
+
+    @app.get("/")
+    def index(
+        day: datetime.date | None = None,
+        text: str | None = None,
+        days: Annotated[list[datetime.date] | None, Query()] = None,
+        number: int = 1,
+        field: Annotated[int | None, Header()] = None,
+    ) -> str:
+        return "ok"
+
+    listed = document(app)["paths"]["/"]["get"]["parameters"]
+    assert {given["name"] for given in listed if given.get("allowEmptyValue")} == {"day"}
