@@ -97,11 +97,13 @@ class Operation:
             kinds = _FORMS[1:] if any(given.source == "file" for given in fields) else _FORMS
             schema = self._members(fields)
             return {"content": {kind: {"schema": schema} for kind in kinds}, **_required(fields)} if fields else None
+        members = [given for given in bodies if given.options.get("embed")]
+        parts = [self._schema(given) for given in bodies if given not in members]
+        parts += [self._members(members)] if members else []
+        schema = parts[0] if len(parts) == 1 else {"allOf": parts}
         kind = bodies[0].options.get("media_type", "application/json")
-        if len(bodies) > 1 or bodies[0].options.get("embed"):
-            return {"content": {kind: {"schema": self._members(bodies)}}, **_required(bodies)}
-        said = {name: text for name, text in _said(bodies[0]).items() if name == "description"}
-        return {**said, "content": {kind: {"schema": self._schema(bodies[0])}}, **_required(bodies)}
+        said = {name: text for name, text in _said(bodies[0]).items() if name == "description" and not members}
+        return {**said, "content": {kind: {"schema": schema}}, **_required(bodies)}
 
     def _members(self, inputs: list[Input]) -> Schema:
         """Several inputs as the members of one object."""
@@ -161,9 +163,9 @@ def _plain(value: object) -> Any:
 
 
 def _words(handler: object) -> str:
-    """``read_item`` as "Read item"."""
-    name = getattr(handler, "__name__", type(handler).__name__)
-    words = name.replace("_", " ").strip()
+    """``read_item`` as "Read item", ``Items.get`` as "Items get"."""
+    name = getattr(handler, "__qualname__", type(handler).__qualname__).rpartition("<locals>.")[2]
+    words = name.replace("_", " ").replace(".", " ").strip()
     return words[:1].upper() + words[1:]
 
 

@@ -218,6 +218,7 @@ def test_each_method_is_an_operation_with_an_identifier_of_its_own(app: App) -> 
             return ""
 
     paths = document(app)["paths"]
+    assert (paths["/b"]["get"]["summary"], paths["/f"]["get"]["summary"]) == ("Handler", "View get")
     assert {
         f"{method} {path}": said["operationId"] for path, item in paths.items() for method, said in item.items()
     } == {
@@ -630,6 +631,33 @@ def test_several_bodies_are_members_of_one() -> None:
         "type": "object",
         "properties": {"item": ITEM},
         "required": ["item"],
+    }
+
+
+def test_a_body_that_several_functions_read_is_all_that_they_ask_for() -> None:
+    def named(item: Item) -> str:
+        return item.name
+
+    def counted(count: Annotated[int, Body(embed=True, ge=0, le=9)]) -> int:
+        return count
+
+    def handler(page: Page, name: str = Depends(named), count: int = Depends(counted)) -> str:
+        return name
+
+    count = {"type": "integer", "minimum": 0, "maximum": 9}
+    assert described(handler)["requestBody"] == {
+        "content": {
+            "application/json": {
+                "schema": {
+                    "allOf": [
+                        ITEM,
+                        {"$ref": "#/components/schemas/Page"},
+                        {"type": "object", "properties": {"count": count}, "required": ["count"]},
+                    ]
+                }
+            }
+        },
+        "required": True,
     }
 
 
