@@ -159,7 +159,7 @@ class Plan:
                 response = to_response(value, self.usual) if declared is None else declared.answer(value, request)
             except (TypeError, ValueError, RecursionError) as error:  # of which some take more than a message
                 kind = TypeError if isinstance(error, TypeError) else ValueError
-                said = error if declared is None else declared.explain(error)
+                said = str(error) if declared is None else declared.explain(error)
                 raise kind(f"handler {self.name}: {said}") from error
         if response._status in BODYLESS and (response.body or response.stream is not None):
             logger.warning("handler %s gave a body to a %d, which has none: dropped", self.name, response._status)

@@ -35,8 +35,7 @@ from duoframe.signatures import Unresolved, is_generator, returns_none, signatur
 UNDECLARED: Any = ...
 """The ``response_model`` of a route that names none: the return annotation of its handler counts."""
 
-_JSON = re.compile(r"application/(?:json|[a-z0-9][a-z0-9.-]*\+json)")
-_MSGPACK = re.compile(r"application/(?:vnd\.)?msgpack")
+_WRITTEN = re.compile(r"application/(?:json|[a-z0-9][a-z0-9.-]*\+json|(?:vnd\.)?msgpack)")
 
 
 class Representation:
@@ -78,13 +77,14 @@ class Representation:
         """The status that None is answered with, without content; None where it is no answer."""
         self.status = usual if declared.kinds or self.empty is None else self.empty
         """The status that is described."""
-        self.media_types = _checked(produces, self.shape) or _media_types(declared)
+        offers = _checked(produces, self.shape)
+        self.media_types = offers or _media_types(declared)
         """What the content type of an answer may be, as far as it is declared."""
-        self.negotiates = bool(produces)
+        self.negotiates = bool(offers)
         """Whether the client may choose, and be answered 406."""
-        self.layers = (Piece(self._negotiate, Colour.INLINE, "negotiation"),) if produces else ()
+        self.layers = (Piece(self._negotiate, Colour.INLINE, "negotiation"),) if offers else ()
         """The middleware that the route needs for it, innermost."""
-        self._writers = {media_type: _writer(media_type, self.shape) for media_type in produces if self.shape}
+        self._writers = {media_type: _writer(media_type, self.shape) for media_type in offers if self.shape}
         self._kinds = (Response, *declared.kinds)
         self._splits = not any(_kind(model) is tuple for model in declared.models)
 
@@ -141,11 +141,13 @@ class Declared(NamedTuple):
 
 
 def _declared(handler: Callable[..., Any], model: Any) -> Declared:
+    if is_generator(handler):
+        if model in (UNDECLARED, None):
+            return Declared(kinds=(Iterator,))
+        raise ConfigurationError("a generator is answered as a stream, which has no `response_model`; return a list")
     if model is None:
         return Declared(none=returns_none(handler))
     if model is UNDECLARED:
-        if is_generator(handler):
-            return Declared(kinds=(Iterator,))
         model = signature_of(handler).return_annotation
         if isinstance(model, Unresolved):
             raise ConfigurationError(f"{model.problem}; {_FIX}")
@@ -159,7 +161,7 @@ def _declared(handler: Callable[..., Any], model: Any) -> Declared:
         if kind is NoneType:
             none = True
         elif isinstance(kind, type) and _has_its_kind(kind):
-            kinds.append(kind)
+            kinds.append(Iterator if kind is Iterable else kind)  # for a list is one too, and may be data
         elif kind not in (Never, NoReturn):
             models.append(member)
     return Declared(tuple(models), tuple(kinds), none)
@@ -234,21 +236,19 @@ def _shape_of(declared: Declared, status: int) -> Shape | None:
 
 
 def _checked(produces: Sequence[str], shape: Shape | None) -> tuple[str, ...]:
-    if isinstance(produces, str) or not all(
-        isinstance(media_type, str) and (_JSON.fullmatch(media_type) or _MSGPACK.fullmatch(media_type))
-        for media_type in produces
-    ):
+    offers = () if isinstance(produces, str) else tuple(dict.fromkeys(produces))
+    if isinstance(produces, str) or not all(isinstance(offer, str) and _WRITTEN.fullmatch(offer) for offer in offers):
         raise ConfigurationError(
             "expected produces=['application/json', 'application/msgpack'], either of them, or media types that end in"
             f" '+json', got {produces!r}"
         )
-    if produces and shape is None:
+    if offers and shape is None:
         raise ConfigurationError("`produces` is for data: annotate what the handler returns, or say `response_model`")
-    return tuple(dict.fromkeys(produces))
+    return offers
 
 
 def _writer(media_type: str, shape: Shape) -> Callable[[Any], bytes]:
-    if _JSON.fullmatch(media_type):
+    if media_type.endswith("json"):
         return shape.encode
     from msgspec import msgpack
 

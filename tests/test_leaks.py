@@ -44,6 +44,9 @@ MIXED: list[tuple[str, str, str, bytes]] = [
     ("GET", "/async/abort", "", b""),
     ("GET", "/def/fail", "", b""),
     ("GET", "/async/fail", "", b""),
+    ("GET", "/def/unfit", "", b""),
+    ("GET", "/async/unfit", "", b""),
+    ("GET", "/def/unknown", "", b""),
     ("GET", "/missing", "", b""),
     ("DELETE", "/def/text", "", b""),
     ("HEAD", "/async/stream", "", b""),
@@ -148,6 +151,18 @@ def application(generators: Generators, debug: bool) -> App:
     @app.get("/def/fail")
     def fail() -> Any:
         return failing()
+
+    @app.get("/def/unfit")
+    def unfit() -> list[int]:
+        return ["a"]  # type: ignore[list-item]  # it is logged and answered 500
+
+    @app.get("/def/unknown")
+    def unknown() -> Any:
+        return object()  # which nothing can encode
+
+    @app.get("/async/unfit", produces=["application/msgpack"])
+    async def waiting_unfit() -> dict[str, int]:
+        return {"a": "b"}  # type: ignore[dict-item]  # as above
 
     @app.post("/def/echo")
     def echo(request: Request) -> Any:

@@ -137,6 +137,10 @@ def returning(annotation: Any, value: Any = None) -> Callable[[], Any]:
     return view
 
 
+def streaming() -> Iterator[str]:
+    yield "a"
+
+
 def stored(item: Item) -> Data:
     return SecretData("chairs", [item])
 
@@ -173,6 +177,7 @@ def stored(item: Item) -> Data:
         (Model, {"name": "a", "secret": 1}, {"name": "a", "inner": None}),
         (int, 5, 5),
         (float, 1.5, 1.5),
+        (Item, Item("a", float("nan")), {"name": "a", "price": None}),
         (bool, True, True),
         (Price, 1.5, 1.5),
         (Shade, Shade.RED, "red"),
@@ -188,7 +193,7 @@ def stored(item: Item) -> Data:
 def test_what_leaves_is_what_is_declared(
     ask: Ask, app: App, colour: Any, annotation: Any, value: Any, sent: Any
 ) -> None:
-    """Fields outside of the declared type never leave, at any depth."""
+    """Fields outside of the declared type never leave, at any depth; H-22: what is no number of JSON is ``null``."""
     app.get("/")(colour(returning(annotation, value)))
     answer = ask(app, "GET", b"/")
     assert (answer.status, json.loads(answer.body)) == (200, sent)
@@ -214,6 +219,7 @@ def test_what_leaves_is_what_is_declared(
         (T, [1], b"[1]", "application/json"),
         (Item | Any, [1], b"[1]", "application/json"),
         (str | Item, "a", b"a", "text/plain; charset=utf-8"),
+        (Iterable[str] | list[Item], [SecretItem("a", 1.0)], b'[{"name":"a","price":1.0}]', "application/json"),
         (str | Item, SecretItem("a", 1.0), b'{"name":"a","price":1.0}', "application/json"),
         (Item | Response, HTMLResponse("<p>"), b"<p>", "text/html; charset=utf-8"),
         (Item | Response, SecretItem("a", 1.0), b'{"name":"a","price":1.0}', "application/json"),
@@ -586,12 +592,13 @@ def test_a_route_tells_its_representation(app: App) -> None:
         (returning(str), {"produces": BOTH}, ["annotate what the handler returns"]),
         (returning(None), {"produces": BOTH}, ["annotate what the handler returns"]),
         (returning(Any), {"response_model": Unknown}, ["Unknown"]),
+        (streaming, {"response_model": Item}, ["generator", "stream", "return a list"]),
     ],
 )
 def test_a_mistake_is_told_at_registration(app: App, handler: Any, options: Any, told: list[str]) -> None:
     with pytest.raises(ConfigurationError) as caught:
         app.get("/broken", **options)(handler)
-    for word in ["/broken", "'returning.view'", *told]:
+    for word in ["/broken", "'streaming'" if handler is streaming else "'returning.view'", *told]:
         assert word in str(caught.value)
 
 
