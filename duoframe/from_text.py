@@ -170,7 +170,11 @@ def _reading(lines: Lines, target: str, text: str, loc: Location, name: str, rea
 
 def _there(reader: TextReader) -> str:
     """Whether there is a text; an empty one is none where it would be read as None."""
-    return "text" if reader.many or (reader.optional and reader.read("") is None) else "text is not None"
+    try:
+        blank = reader.many or (reader.optional and reader.read("") is None)
+    except Unreadable:
+        blank = False
+    return "text" if blank else "text is not None"
 
 
 def _text(lines: Lines, source: Source, wire: str, many: bool) -> str:
