@@ -59,7 +59,6 @@ class Document:
         self._paths: dict[str, dict[str, Any]] = {}
         self._places: dict[str, tuple[str, list[str]]] = {}
         self._components = Components()
-        self._schemes: dict[Scheme, str] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
         self._ids: set[str] = set()
 
