@@ -38,18 +38,26 @@ class RequestValidationError(HTTPException):
         self.faults = tuple(faults)
         count = len(self.faults)
         detail = self.faults[0].message if count == 1 else f"the request has {count} faults"
-        errors = [{**fault._asdict(), "loc": list(fault.loc)} for fault in self.faults]
+        errors = [{**fault._asdict(), "loc": _shown(fault.loc)} for fault in self.faults]
         super().__init__(422, detail, extensions={"errors": errors})
 
 
 def fault(loc: Location, expected: str, got: str) -> Fault:
     """A fault with its message: ``fault(("query", "page"), "int >= 1", "'x'")``."""
-    if len(got) > MAX_SHOWN:
-        got = got[: MAX_SHOWN - 1] + "…"
+    got = _cut(got)
     return Fault(loc, f"Expected `{expected}`, got `{got}` at `{place(loc)}`", expected, got)
 
 
 def place(loc: Location) -> str:
     """A location as text: ``body.items[2].price``."""
-    first, *rest = loc
+    first, *rest = _shown(loc)
     return str(first) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+
+
+def _shown(loc: Location) -> list[str | int]:
+    """A location with no more of a name than is shown: a client may have thought of it."""
+    return [_cut(part) if isinstance(part, str) else part for part in loc]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

@@ -13,10 +13,10 @@ from typing import Any
 
 from duoframe.annotations import members, unwrapped
 from duoframe.errors import ConfigurationError
+from duoframe.from_text import reader_of
 from duoframe.inputs import Asked
 from duoframe.lines import Lines, indented
 from duoframe.shapes import Shape, shape_of
-from duoframe.texts import text_reader
 from duoframe.uploads import UploadFile
 
 _SAID_OF_FILES = {"alias", "default_factory", "title", "description", "examples", "deprecated", "include_in_schema"}
@@ -123,5 +123,5 @@ def _shape(lines: Lines, asked: Asked) -> tuple[Shape, str, str]:
 
 def _expected(asked: Asked) -> str:
     """What a message says is missing."""
-    reader = text_reader(asked.annotation, asked.options)
+    reader = reader_of(asked)
     return reader.expected if reader is not None else getattr(asked.type, "__name__", str(asked.type))

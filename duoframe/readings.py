@@ -6,6 +6,7 @@ Knows requests; must not know signatures nor types, but by the readers and shape
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -35,8 +36,9 @@ def query_of(request: Request) -> Mapping[str, str]:
     query = request.query
     if not text.isascii() or PERCENT in text:
         for name, value in query.multi_items():
-            if "\ufffd" in name or "\ufffd" in value:
+            if "\ufffd" in name or "\ufffd" in value:  # what is no UTF-8 becomes, and what may have been sent
                 _require_utf8(text)
+                break
     return query.firsts()
 
 
@@ -85,11 +87,12 @@ def refused(faults: Faults, loc: Location, error: Exception) -> list[Fault]:
 
 
 def unknown(faults: Faults, source: str, names: Iterable[str], known: Collection[str]) -> Faults:
-    """``faults`` and each name that a closed class does not know."""
-    for name in names:
-        if name not in known:
-            faults = _with(faults, fault((source, name), NOTHING, "a value"))
-    return faults
+    """``faults`` and the names that a closed class does not know, `MAX_FAULTS` at most."""
+    from duoframe.misfits import MAX_FAULTS
+
+    strange = islice((name for name in names if name not in known), MAX_FAULTS)
+    found = [fault((source, name), NOTHING, "a value") for name in strange]
+    return _with(faults, *found) if found else faults
 
 
 def refuse(request: Request, faults: Faults) -> NoReturn:

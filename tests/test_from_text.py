@@ -513,6 +513,19 @@ def test_a_class_that_is_closed_refuses_other_names(ask: Ask, route: Callable[..
     assert told(ask(app, "GET", b"/field", [(b"a", b"3"), (b"x-other", b"4")])) == "3"
 
 
+def test_few_of_many_unknown_names_are_told_and_not_at_length(ask: Ask, route: Callable[..., App]) -> None:
+    """H-20"""
+
+    class Closed(msgspec.Struct, forbid_unknown_fields=True):
+        a: int = 1
+
+    def show(closed: Annotated[Closed, Query()]) -> None: ...
+
+    app = route(show)
+    assert len(faults(ask(app, "GET", b"/?" + b"&".join(b"x%d" % number for number in range(900))))) == 50
+    assert len(ask(app, "GET", b"/?" + b"x" * 5_000).body) < 2_000
+
+
 def test_header_fields_cookies_and_forms_have_groups_too(ask: Ask, route: Callable[..., App]) -> None:
     class Fields(msgspec.Struct):
         x_token: int
