@@ -137,7 +137,8 @@ def report(subject: str, found: dict[str, list[float]], ready: str, hand: str, b
     for name, times in found.items():
         low, _, high = spread[name]
         print(f"  {name:28} {min(times):6.2f} us   quartiles {low:5.2f} .. {high:5.2f}   above {above[name]:5.2f} us")
-    print(f"  bound / by hand: {above[bound] / above[hand]:.2f}\n")
+    more, ratio = above[bound] - above[hand], above[bound] / above[hand]
+    print(f"  {bound} above {hand}: {more:.2f} us more, {ratio:.2f} times\n")
 
 
 def main() -> None:
