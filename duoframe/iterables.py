@@ -270,7 +270,6 @@ class PortalAnswer(Answer):
         self._ended = False
         self._whole = False
         self._held = False  # whether the plan waits until all has gone out
-        self._gone_out = False
         self._waiter: Any = None
         self._heartbeat: Heartbeat | None = None
         self._silence = 0.0  # seconds until the next heartbeat, where there are any
@@ -305,11 +304,10 @@ class PortalAnswer(Answer):
 
     async def sent(self) -> None:
         self._admission.leave()  # while it waits for its client
+        self._waiter = self._runtime.loop.waiter()
         if not self._whole:
             self._relay.end(_BODY_END)
-        while not self._gone_out:
-            self._waiter = self._runtime.loop.waiter()
-            await self._waiter
+        await self._waiter
 
     async def send(self, chunk: bytes) -> None:
         await self._relay.put(chunk)
@@ -352,9 +350,7 @@ class PortalAnswer(Answer):
         """Nothing: the plan does, on the portal."""
 
     def _go_on(self) -> None:
-        self._gone_out = True
-        if self._waiter is not None:
-            self._waiter.set_result(None)
+        self._waiter.set_result(None)
 
     def _conclude(self) -> None:
         if self._admission.left:  # a thread is inside still, and has the Context

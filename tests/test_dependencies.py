@@ -934,3 +934,77 @@ def test_a_server_that_takes_no_answer_at_all_has_the_dependencies_left(app: App
         assert log == ["left"]
         exchange(app, "wsgi", "HEAD", target)
         assert log == ["left", "left"]
+
+
+def test_a_handler_that_reads_nothing_is_not_called_after_a_fault(ask: Ask, app: App, log: Log) -> None:
+    def number(n: int) -> int:
+        return n
+
+    @app.get("/", dependencies=[Depends(number)])
+    def index(request: Request) -> str:
+        log.append("handler")
+        return "fine"
+
+    assert ask(app, "GET", b"/?n=x").status == 422
+    assert log == []
+    assert ask(app, "GET", b"/?n=1").body == b"fine"
+
+
+def test_what_is_raised_on_a_thread_of_a_mixed_plan_is_told_there(ask: Ask, app: App, log: Log) -> None:
+    @app.middleware
+    async def outer(request: Request) -> AsyncIterator[None]:
+        response: Any = yield
+        log.append(f"outer saw {response.status}")
+
+    @app.middleware
+    def inner(request: Request) -> Iterator[None]:
+        response: Any = yield
+        log.append(f"inner saw {response.status}")
+
+    def entered() -> Iterator[None]:
+        try:
+            yield
+        except KeyError:
+            log.append("told")
+            raise HTTPException(404) from None
+
+    @app.get("/")
+    def index(_: Annotated[None, Depends(entered)]) -> str:
+        raise KeyError("gone")
+
+    assert ask(app, "GET", b"/").status == 404
+    assert log == ["told", "inner saw 404", "outer saw 404"]
+
+
+def test_a_call_that_is_cancelled_while_a_dependency_is_left_waits_for_that(make_app: MakeApp, log: Log) -> None:
+    """T-05: nothing can stop the thread, and the outer dependency is left after it."""
+    app = make_app()
+    inside, gate = threading.Event(), threading.Event()
+
+    async def outer() -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            log.append(f"outer told {type(error).__name__}")
+            raise
+
+    def inner(_: Annotated[None, Depends(outer)]) -> Iterator[None]:
+        yield
+        inside.set()
+        assert gate.wait(DEADLINE)
+        log.append("inner left")
+
+    @app.get("/")
+    async def index(_: Annotated[None, Depends(inner)]) -> str:
+        return "whole"
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            begin(group, app, scope_of(), Line())
+            await happens(inside.is_set, "the dependency is not being left")
+            group.cancel_scope.cancel()
+            asyncio.get_running_loop().call_later(0.05, gate.set)
+        await settled(app)
+
+    on_loop("asyncio", main)
+    assert log == ["inner left", "outer told CancelledError"]
