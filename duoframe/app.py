@@ -368,7 +368,6 @@ class App(Router):
             layers=route.layers,
             limits=limits,
             needs=route.wiring.needs,
-            binds=route.wiring.binds,
             stream=route.stream,
             representation=route.representation,
             refuse=self._refusing,

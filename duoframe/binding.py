@@ -59,7 +59,8 @@ def bind(
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             arguments += binder.argument(parameter)
     by_position = all(parameter.kind in _POSITIONAL for parameter in parameters.values())
-    if by_position and arguments in (["request"], ["request=request"]) and not hasattr(function, "__wrapped__"):
+    alone = first and by_position and not hasattr(function, "__wrapped__")
+    if alone and arguments in (["request"], ["request=request"]):
         return Bound(function, ())  # it takes the request and nothing else: no call of ours stands between
     return binder.compile(arguments)
 

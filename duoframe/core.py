@@ -15,7 +15,7 @@ from duoframe.answers import to_response
 from duoframe.bridge import Hop, step
 from duoframe.context import current
 from duoframe.errors import ClientDisconnect, HTTPException
-from duoframe.faults import RequestValidationError
+from duoframe.faults import NOT_MADE
 from duoframe.files import FileBody
 from duoframe.needs import Need
 from duoframe.pieces import Colour, Piece
@@ -30,7 +30,6 @@ logger = logging.getLogger("duoframe.error")
 T = TypeVar("T")
 
 _END: Any = object()
-_MISSING: Any = object()
 
 Exit = tuple[Any, Need, Style]
 """A dependency that was entered: its generator, what is known of it, and how it runs in its plan."""
@@ -289,17 +288,15 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
 async def _supply(plan: Plan, stage: Stage, request: Request) -> None:
     """Make the values of the stage's dependencies. What is wrong with the request is kept until all has been read."""
     if request._given is None:
-        request._given = [_MISSING] * len(plan.needs)
+        request._given = [NOT_MADE] * len(plan.needs)
     given = request._given
     for need in stage.needs:
-        if request._faults is not None and any(given[slot] is _MISSING for slot in need.after):
+        if request._faults is not None and any(given[slot] is NOT_MADE for slot in need.after):
             continue  # it could not be called
         piece = need.piece
         waits = piece.colour is Colour.ASYNC
-        try:
-            value = piece.call(request)
-        except RequestValidationError as invalid:
-            request._faults = list(invalid.faults)  # those found before among them
+        value = piece.call(request)
+        if value is NOT_MADE:
             continue
         if need.yields:
             generator = value
@@ -312,8 +309,6 @@ async def _supply(plan: Plan, stage: Stage, request: Request) -> None:
         elif hasattr(value, "__await__"):
             value = await value
         given[need.slot] = value
-    if stage.handles and request._faults is not None and not plan.binds:
-        raise RequestValidationError(request._faults)
 
 
 async def _release_early(request: Request) -> None:

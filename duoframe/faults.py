@@ -6,12 +6,15 @@ Knows places and messages; must not know types, nor how a value is read: `texts`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from duoframe.errors import HTTPException
 
 MAX_SHOWN = 200
 """Characters of what a client sent that it is shown again."""
+
+NOT_MADE: Final = object()
+"""Stands for a value that could not be made, because of what is wrong with the request."""
 
 Location = tuple[str | int, ...]
 """Where a value stood: ``("query", "page")``, ``("body", "items", 2, "price")``."""

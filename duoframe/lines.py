@@ -78,8 +78,11 @@ class Lines:
             known.update(read.name for read in self.inputs if read.source == source)
         lines = [*self._first, *self._lines]
         if self._lines:
-            others = " or request._faults is not None" if self.ends else ""
-            lines = ["faults = None", *lines, f"if faults is not None{others}:", "    refuse(request, faults)"]
+            lines = ["faults = None", *lines]
+            if self.ends:
+                lines += ["if faults is not None or request._faults is not None:", "    refuse(request, faults)"]
+            else:
+                lines += ["if faults is not None:", "    return keep(request, faults)"]
         elif self.waits and self.ends:
             lines += ["if request._faults is not None:", "    refuse(request, None)"]
         lines.append(f"return function({', '.join(arguments)})")

@@ -45,8 +45,6 @@ class Wiring(NamedTuple):
     """In the order in which they are entered: each behind those that it is made of."""
     inputs: tuple[Input, ...]
     """What all of them read of a request; what two of them read is one thing."""
-    binds: bool
-    """Whether the call tells what was wrong for a dependency."""
 
 
 def checked(dependencies: Iterable[Any]) -> tuple[Dependency, ...]:
@@ -72,8 +70,7 @@ def wire(
     for dependency in dependencies:
         graph.supply(dependency, None)
     bound = binding.bind(handler, path_parameters, graph.supply, first=not graph.needs)
-    inputs = {(read.source, read.name): read for read in reversed((*graph.inputs, *bound.inputs))}
-    return Wiring(bound.call, tuple(graph.needs), tuple(reversed(inputs.values())), bound.call is not handler)
+    return Wiring(bound.call, tuple(graph.needs), tuple(dict.fromkeys((*graph.inputs, *bound.inputs))))
 
 
 class Overrides(UserDict[Callable[..., Any], Callable[..., Any]]):
@@ -103,6 +100,7 @@ class _Graph:
         self._path_parameters = path_parameters
         self._overrides = overrides
         self._slots: dict[object, int] = {}
+        self._scoped: set[int] = set()  # the values that depend on the scopes that are required of them
         self._asking: list[_Asking] = []
 
     def supply(self, dependency: Dependency, annotation: Any) -> int:
@@ -120,10 +118,9 @@ class _Graph:
         key = (_identity(function), dependency.close)
         slot = self._slots.get(key, self._slots.get((*key, scopes))) if dependency.use_cache else None
         if slot is None:
-            asking = _Asking(function, scopes)
-            slot = self._add(asking, dependency)
+            slot = self._add(_Asking(function, scopes), dependency)
             if dependency.use_cache:
-                self._slots[(*key, scopes) if asking.scoped else key] = slot
+                self._slots[(*key, scopes) if slot in self._scoped else key] = slot
         else:
             self._require(slot, scopes)
         if self._asking:
@@ -142,11 +139,10 @@ class _Graph:
         function = asking.function
         self._asking.append(asking)
         try:
-            bound = binding.bind(self._scoped(asking), self._path_parameters, self.supply, last=False)
+            call, scoped = _given_scopes(function, asking.scopes)
+            bound = binding.bind(call, self._path_parameters, self.supply, last=False)
         finally:
             self._asking.pop()
-        if asking.scoped and self._asking:
-            self._asking[-1].scoped = True
         yields = _yields(function)
         early = yields and dependency.close == "before_response"
         for need in (self.needs[slot] for slot in asking.after):
@@ -157,23 +153,12 @@ class _Graph:
                 )
             early = early or need.early
         slot = len(self.needs)
+        if scoped or not self._scoped.isdisjoint(asking.after):
+            self._scoped.add(slot)
         piece = Piece(bound.call, colour_of(function), signatures.describe(function))
         self.needs.append(Need(piece, slot, frozenset(asking.after), yields, early, function, asking.scopes))
         self.inputs += bound.inputs
         return slot
-
-    def _scoped(self, asking: _Asking) -> Callable[..., Any]:
-        """The function, given the scopes that are required of it where it asks for them."""
-        function = asking.function
-        signature = signatures.signature_of(function)
-        wanted = [name for name, parameter in signature.parameters.items() if parameter.annotation is SecurityScopes]
-        if not wanted:
-            return function
-        asking.scoped = True
-        call = functools.partial(function, **dict.fromkeys(wanted, SecurityScopes(asking.scopes)))
-        left = [parameter for name, parameter in signature.parameters.items() if name not in wanted]
-        call.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]  # what inspect looks for
-        return call
 
 
 @dataclasses.dataclass
@@ -183,8 +168,6 @@ class _Asking:
     function: Callable[..., Any]
     scopes: tuple[str, ...]
     after: set[int] = dataclasses.field(default_factory=set)
-    scoped: bool = False
-    """Whether its value depends on the scopes that are required of it."""
 
 
 def _identity(function: Callable[..., Any]) -> object:
@@ -202,3 +185,15 @@ def _yields(function: Callable[..., Any]) -> bool:
             " `yield` is enough"
         )
     return True
+
+
+def _given_scopes(function: Callable[..., Any], scopes: tuple[str, ...]) -> tuple[Callable[..., Any], bool]:
+    """The function, given the scopes that are required of it where it asks for them, and whether it does."""
+    signature = signatures.signature_of(function)
+    wanted = [name for name, parameter in signature.parameters.items() if parameter.annotation is SecurityScopes]
+    if not wanted:
+        return function, False
+    call = functools.partial(function, **dict.fromkeys(wanted, SecurityScopes(scopes)))
+    left = [parameter for name, parameter in signature.parameters.items() if name not in wanted]
+    call.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]  # what inspect looks for
+    return call, True

@@ -73,7 +73,6 @@ class Plan:
 
     __slots__ = (
         "awaits",
-        "binds",
         "call",
         "colour",
         "empty",
@@ -100,7 +99,6 @@ class Plan:
         *,
         limits: Limits,
         needs: Sequence[Need] = (),
-        binds: bool = False,
         stream: bool = False,
         representation: Representation | None = None,
         refuse: Plan | None = None,
@@ -112,7 +110,6 @@ class Plan:
         self.awaits = handler.colour is Colour.ASYNC
         self.errors = errors
         self.needs = tuple(needs)
-        self.binds = binds
         self.limits = limits
         self.stream = stream
         self.representation = representation if representation is not None and representation.shape else None

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from duoframe.body import Body, UploadFile
 from duoframe.datastructures import PERCENT, MultiDict
 from duoframe.errors import HTTPException
-from duoframe.faults import MAX_SHOWN, Fault, Location, RequestValidationError, fault, place
+from duoframe.faults import MAX_SHOWN, NOT_MADE, Fault, Location, RequestValidationError, fault, place
 from duoframe.requests import Request
 
 if TYPE_CHECKING:
@@ -100,6 +100,12 @@ def refuse(request: Request, faults: Faults) -> NoReturn:
     raise RequestValidationError([*(request._faults or ()), *(faults or ())])
 
 
+def keep(request: Request, faults: list[Fault]) -> object:
+    """Keep these faults for who binds last; what a call gives that could not be made."""
+    request._faults = [*(request._faults or ()), *faults]
+    return NOT_MADE
+
+
 def _require_utf8(query: bytes) -> None:
     try:
         unquote_to_bytes(query).decode()
@@ -124,7 +130,7 @@ HELPERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         *(query_of, form_of, files_of, items_of, members_of),
-        *(unreadable, missing, misshapen, refused, unknown, refuse),
+        *(unreadable, missing, misshapen, refused, unknown, refuse, keep),
     )
 }
 """What a generated call knows by name."""

@@ -14,6 +14,7 @@ import pytest
 
 from duoframe import App, EventSourceResponse, FileResponse, HTTPException, Request, Response, StreamingResponse, inline
 from duoframe.errors import ClientDisconnect
+from duoframe.faults import RequestValidationError, fault
 from duoframe.params import Depends
 from duoframe.testing import exchange
 from duoframe.threads import Threads, ThreadsExhaustedError
@@ -1008,3 +1009,25 @@ def test_a_call_that_is_cancelled_while_a_dependency_is_left_waits_for_that(make
 
     on_loop("asyncio", main)
     assert log == ["inner left", "outer told CancelledError"]
+
+
+def test_a_fault_that_a_dependency_finds_itself_is_answered_at_once(
+    ask: Ask, app: App, colour: Paint, log: Log
+) -> None:
+    """As any exception, and in either colour: only what was read wrongly is kept until all has been read."""
+
+    @colour
+    def strict() -> None:
+        raise RequestValidationError([fault(("query", "a"), "something else", "this")])
+
+    @colour
+    def later() -> None:
+        log.append("later")
+
+    @app.get("/")
+    def index(first: Annotated[None, Depends(strict)], second: Annotated[None, Depends(later)]) -> str:
+        return "never"
+
+    answer = ask(app, "GET", b"/")
+    assert (answer.status, log) == (422, [])
+    assert [error["loc"] for error in json.loads(answer.body)["errors"]] == [["query", "a"]]

@@ -178,3 +178,25 @@ def test_an_override_that_cannot_be_wired_is_refused_at_once() -> None:
 
     with pytest.raises(ConfigurationError, match="makes a context manager"):
         app.dependency_overrides[one] = wrong
+
+
+def test_what_is_made_of_scopes_is_not_taken_for_others_though_its_parts_were_made_before() -> None:
+    def user(required: SecurityScopes) -> tuple[str, ...]:
+        return required.scopes
+
+    def reader(who: Annotated[Any, Depends(user)]) -> Any:
+        return who
+
+    def handler(
+        a: Annotated[Any, Security(user, scopes=["read"])],
+        b: Annotated[Any, Security(reader, scopes=["read"])],
+        c: Annotated[Any, Security(reader, scopes=["admin"])],
+    ) -> None: ...
+
+    needs = wired(handler).needs
+    assert [(need.function.__name__, need.scopes) for need in needs] == [
+        ("user", ("read",)),
+        ("reader", ("read",)),
+        ("user", ("admin",)),
+        ("reader", ("admin",)),
+    ]
