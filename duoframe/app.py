@@ -121,11 +121,15 @@ class App(Router):
             title=title, version=version, summary=summary, description=description, servers=servers, tags=tags
         )
         self._document: dict[str, Any] | None = None
+        self._describe(docs, openapi_url)
+
+    def _describe(self, docs: str | None, openapi_url: str | None) -> None:
+        """Serve the OpenAPI document and the page that shows it, where they are asked for."""
         if docs is not None:
             from duoframe.docspage import add_page
 
             openapi_url = openapi_url or "/openapi.json"
-            add_page(self, docs, openapi_url, title)
+            add_page(self, docs, openapi_url, self.about.title)
         if openapi_url is not None:
             from duoframe.openapi import answer
 

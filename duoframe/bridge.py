@@ -59,6 +59,11 @@ def proceed(coroutine: Coroutine[Any, Any, Any], hop: Hop) -> Any:
     return coroutine.send(result)
 
 
+def stepped(work: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+    """On a worker thread: run ``work(*args)``, which never waits."""
+    return step(work(*args))  # made here, so that a hop that is never taken leaves no coroutine behind
+
+
 class Stepped:
     """An asynchronous generator that never waits, as a plain one: each of its steps is stepped."""
 

@@ -8,16 +8,14 @@ Both are coroutines that never ask for a loop unless a piece of the plan is `asy
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from duoframe.answers import to_response
-from duoframe.bridge import Hop, step
+from duoframe.bridge import Hop, step, stepped
 from duoframe.context import current
+from duoframe.dependencies import conclude, release, release_early, supply
 from duoframe.errors import ClientDisconnect, HTTPException
-from duoframe.faults import NOT_MADE
 from duoframe.files import FileBody
-from duoframe.needs import Need
 from duoframe.pieces import Colour, Piece
 from duoframe.plan import Plan, Stage, Style
 from duoframe.relay import Closed, iterate
@@ -27,12 +25,8 @@ from duoframe.threads import ThreadsExhaustedError
 
 logger = logging.getLogger("duoframe.error")
 
-T = TypeVar("T")
-
 _END: Any = object()
 
-Exit = tuple[Any, Need, Style]
-"""A dependency that was entered: its generator, what is known of it, and how it runs in its plan."""
 _BEFORE_BODY = (
     "the body has not been read yet: the leading `@inline` middleware runs before it; look at the body in a piece that"
     " is not marked"
@@ -107,7 +101,7 @@ async def respond(plan: Plan, request: Request) -> Response:
             stages = plan.stages if plan.gate is None else plan.after_gate(len(request._entered))
             for stage in stages:  # pragma: no branch - the last one answers
                 if stage.style is Style.HOP:
-                    response = await Hop(_stepped, _advance_on_thread, plan, stage, request)
+                    response = await Hop(stepped, _advance_on_thread, plan, stage, request)
                 else:
                     response = await _advance(plan, stage, request)
                 if response is not None:
@@ -115,7 +109,7 @@ async def respond(plan: Plan, request: Request) -> Response:
     except BaseException as raised:
         error = raised
         if request._exits:
-            error = await _release(request._exits, error)
+            error = await release(request._exits, error)
     if error is None and not request._entered:
         return response  # type: ignore[return-value]  # the last stage calls the handler, which answers
     request._answer = response
@@ -244,11 +238,6 @@ def _presented(request: Request, error: HTTPException, cause: BaseException | No
         return plain
 
 
-def _stepped(work: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
-    """On a worker thread: run a part of the plan that never waits."""
-    return step(work(*args))  # made here, so that a hop that is never taken leaves no coroutine behind
-
-
 async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | None:
     """Enter the stage's layers and, in the last stage, call the handler; an answer, or None to go on."""
     if stage.layers:
@@ -265,7 +254,7 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
                 response = to_response(early)
                 return response if stage is plan.gate else await _make_ready(request, response)
     if stage.needs:
-        await _supply(plan, stage, request)
+        await supply(plan, stage, request)
     if not stage.handles:
         return None
     if plan.awaits:
@@ -279,116 +268,10 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
     response = plan.answer(value, request)
     if request._exits:
-        await _release_early(request)
+        await release_early(request)
     if response.opens or response.stream is not None or response._headers is not None:
         return await _make_ready(request, response)
     return response
-
-
-async def _supply(plan: Plan, stage: Stage, request: Request) -> None:
-    """Make the values of the stage's dependencies. What is wrong with the request is kept until all has been read."""
-    if request._given is None:
-        request._given = [NOT_MADE] * len(plan.needs)
-    given = request._given
-    for need in stage.needs:
-        if request._faults is not None and any(given[slot] is NOT_MADE for slot in need.after):
-            continue  # it could not be called
-        piece = need.piece
-        waits = piece.colour is Colour.ASYNC
-        value = piece.call(request)
-        if value is NOT_MADE:
-            continue
-        if need.yields:
-            generator = value
-            value = await anext(generator, _END) if waits else next(generator, _END)
-            if value is _END:
-                raise RuntimeError(f"dependency {piece.name} ended without a `yield`; yield its value once")
-            if request._exits is None:
-                request._exits = []
-            request._exits.append((generator, need, stage.style))
-        elif hasattr(value, "__await__"):
-            value = await value
-        given[need.slot] = value
-
-
-async def _release_early(request: Request) -> None:
-    """Leave the dependencies that are not to outlive the handler. Raises what they raise."""
-    opened = request._exits
-    early = [exit_ for exit_ in opened if exit_[1].early]  # type: ignore[union-attr]  # the caller has looked
-    if not early:
-        return
-    request._exits = [exit_ for exit_ in opened if not exit_[1].early]  # type: ignore[union-attr]  # as above
-    error = await _release(early, None)
-    try:
-        if error is not None:
-            raise error
-    finally:
-        error = None
-
-
-async def _release(opened: list[Exit], error: BaseException | None) -> BaseException | None:
-    """Leave dependencies, the last entered first; what is to be raised then, ``error`` or what came of it."""
-    try:
-        while opened:
-            if opened[-1][2] is not Style.HOP:
-                error = await _leave_neighbours(opened, error)
-                continue
-            innermost = opened[-1]
-            try:
-                error = await Hop(_stepped, _leave_neighbours, opened, error)
-            except BaseException as raised:  # a cancellation, or no thread could be had
-                error = raised
-                if opened and opened[-1] is innermost:
-                    opened.pop()[0].close()  # here, or never
-        return error
-    finally:
-        error = None
-
-
-async def _leave_neighbours(opened: list[Exit], error: BaseException | None) -> BaseException | None:
-    """Leave the dependencies that were entered in one style; the others are told what one of them raises."""
-    style = opened[-1][2]
-    try:
-        while opened and opened[-1][2] is style:
-            generator, need, _ = opened.pop()
-            waits = need.piece.colour is Colour.ASYNC
-            try:
-                if waits:
-                    await (anext(generator) if error is None else generator.athrow(error))
-                elif error is None:
-                    next(generator)
-                else:
-                    generator.throw(error)
-            except (StopIteration, StopAsyncIteration):
-                continue  # an error that it swallows goes on: there is no other answer
-            except BaseException as raised:
-                error = raised
-                continue
-            try:
-                await generator.aclose() if waits else generator.close()
-            except BaseException as raised:
-                error = raised
-            else:
-                error = RuntimeError(f"dependency {need.piece.name} yielded once too often; yield its value once")
-        return error
-    finally:
-        error = None
-
-
-async def conclude(request: Request, error: BaseException | None) -> None:
-    """Leave the dependencies that waited for the end of the body. ``error`` is what broke it off; faults are logged."""
-    opened, request._exits = request._exits, None
-    if isinstance(error, Closed):
-        error = ClientDisconnect("the client left before its answer was complete")
-    left = await _release(opened or [], error)
-    try:
-        if left is None or left is error:
-            return
-        if not isinstance(left, Exception):
-            raise left
-        logger.error("error while the dependencies of %r were left", request, exc_info=left)
-    finally:
-        error = left = None
 
 
 async def _make_ready(request: Request, response: Response) -> Response:
@@ -436,7 +319,7 @@ async def _advance_on_thread(plan: Plan, stage: Stage, request: Request) -> Resp
     except BaseException as raised:
         error = raised
         if request._exits:
-            error = await _release(request._exits, error)
+            error = await release(request._exits, error)
     try:
         return await _leave(plan, request, error, below)
     finally:
@@ -474,7 +357,7 @@ async def _unwind_on_thread(request: Request, error: BaseException | None) -> No
     """Leave the layers that were entered on a worker thread."""
     innermost = request._entered[-1]
     try:
-        await Hop(_stepped, _unwind, request, error)
+        await Hop(stepped, _unwind, request, error)
     except ThreadsExhaustedError:
         if request._entered[-1:] == [innermost]:  # no thread could be had: it is closed here, or never
             request._entered.pop()[0].close()

@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from duoframe.bridge import Cancellable, Drive, Hop
-from duoframe.core import conclude, deliver
+from duoframe.core import deliver
+from duoframe.dependencies import conclude
 from duoframe.errors import ClientDisconnect
 from duoframe.files import FileBody
 from duoframe.incoming import Incoming

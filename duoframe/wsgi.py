@@ -2,7 +2,7 @@
 
 A sync plan is stepped on the server's own thread, its streamed body too; an async plan runs whole on the app's
 portal, and the server's thread takes from it what it sends. `environ` reads the request, `iterables` are what the
-server is handed; `asgi` is the other door.
+server is handed, `relayed` what is made for it elsewhere; `asgi` is the other door.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ from duoframe.iterables import (
     Answer,
     HeldBody,
     HeldFile,
-    PortalAnswer,
     SteppedAnswer,
-    ThreadAnswer,
     file_wrapper,
 )
 from duoframe.limits import Limits
 from duoframe.pieces import Colour
 from duoframe.plan import Plan
+from duoframe.relayed import PortalAnswer, ThreadAnswer
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.streams import BodyStream

@@ -31,14 +31,14 @@ FLOORS = [
     ["documented", "security", "context", "logs", "generated", "signatures", "pieces", "representations", "contrib"],
     ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],
-    ["core", "watchdog", "runtime", "portal", "lifespan"],
-    ["environ", "iterables", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
+    ["dependencies", "core", "watchdog", "runtime", "portal", "lifespan"],
+    ["environ", "iterables", "relayed", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
     ["components", "outcomes", "operations", "openapi", "docspage", "app", "__init__"],
     ["testing"],
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
 
-DOORS = {"environ", "iterables", "wsgi", "incoming", "outgoing", "asgi", "testing"}
+DOORS = {"environ", "iterables", "relayed", "wsgi", "incoming", "outgoing", "asgi", "testing"}
 """The modules that know a server protocol."""
 
 FRAMES_BELOW_HANDLER = 6
