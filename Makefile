@@ -67,4 +67,5 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(PIP) install --editable . --group test --group lint --group docs
+	$(PIP) install --no-deps 'httpbin>=0.10.2'
 	@touch $(VENV)/.run $@

@@ -22,7 +22,7 @@ PACKAGE = Path(duoframe.__file__).parent
 FLOORS = [
     ["types", "errors", "faults", "limits", "grammar", "datastructures"],
     ["conditions", "ranges", "negotiation", "disposition", "caching"],
-    ["cookies", "signing", "bridge", "threads", "relay", "signals"],
+    ["cookies", "signing", "tagged", "bridge", "threads", "relay", "signals"],
     ["uploads", "parts", "body", "streams", "sessions"],
     ["requests", "responses", "answers", "redirects", "files", "patterns", "routing"],
     ["peek", "tracebacks", "errorpages", "debugpage"],
@@ -32,9 +32,12 @@ FLOORS = [
     ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],
     ["dependencies", "core", "watchdog", "runtime", "portal", "lifespan"],
-    ["environ", "iterables", "relayed", "wsgi", "incoming", "live", "outgoing", "asgi", "router"],
+    ["environ", "iterables", "relayed", "wsgi", "incoming", "live", "outgoing", "asgi"],
+    ["foreign_wsgi", "foreign_asgi", "mounting", "router"],
     ["components", "outcomes", "operations", "openapi", "docspage", "app", "__init__"],
     ["testing"],
+    ["flask"],
+    ["migrate", "check", "cli", "__main__"],
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
 
