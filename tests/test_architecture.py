@@ -37,7 +37,7 @@ FLOORS = [
     ["components", "outcomes", "operations", "openapi", "docspage", "app", "__init__"],
     ["testing"],
     ["flask"],
-    ["migrate", "check", "cli", "__main__"],
+    ["finding", "migrate", "check", "cli", "__main__"],
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
 
