@@ -272,15 +272,15 @@ def _decoded(content: bytes, decode: Callable[[bytes], Any] | None) -> Any:
 
     try:
         return (decode or msgspec.json.decode)(content)
-    except UnicodeDecodeError:
-        detail = f"invalid UTF-8 (byte {_valid_until(content)})"
     except RecursionError:
         detail = "nested too deeply"
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = str(error)
         if isinstance(error, msgspec.ValidationError) and "out of range" not in detail:
             raise
-        if detail == "Input data was truncated":
+        if "utf-8" in detail.lower():  # which of the two exceptions says so is up to msgspec's version
+            detail = f"invalid UTF-8 (byte {_valid_until(content)})"
+        elif detail == "Input data was truncated":
             detail = f"it ends too early (byte {_valid_until(content)})"
     raise HTTPException(400, "malformed JSON: " + detail.removeprefix("JSON is malformed: "))
 
