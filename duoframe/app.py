@@ -24,9 +24,11 @@ from duoframe.context import current
 from duoframe.datastructures import State
 from duoframe.documented import About
 from duoframe.errors import ConfigurationError, HTTPException
+from duoframe.handshakes import Origins
 from duoframe.inputs import check_together
 from duoframe.lifespan import START_TIMEOUT, Lifespan, release
 from duoframe.limits import Limits
+from duoframe.mounting import Mount
 from duoframe.needs import Overrides, wire
 from duoframe.patterns import CONVERTERS, Converter, Pattern
 from duoframe.pieces import Colour, Piece, colour_of, inline
@@ -36,7 +38,7 @@ from duoframe.relay import call as call_on_loop
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.router import Route, Router
-from duoframe.routing import NoMatch, Table
+from duoframe.routing import ANY, NoMatch, Table
 from duoframe.runtime import Runtime
 from duoframe.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
@@ -56,6 +58,7 @@ class App(Router):
     of its own); ``redirect_slashes``: answer 308 where only a last slash is wrong; ``converters``: kinds of path
     parameters beside the built-in ones; ``debug``: log what helps development, and show who
     asks from this very machine where an exception arose; ``docs``: the path of a page of the OpenAPI document;
+    ``websocket_origins``: the origins whose pages may open a WebSocket beside the host's own, ``"*"`` for any;
     ``openapi_url``: the path of the document itself, ``/openapi.json`` with ``docs`` and none without; ``title``,
     ``version``, ``summary``, ``description``, ``servers`` (URLs or Server Objects) and ``tags`` (names or Tag Objects)
     are what it says.
@@ -83,6 +86,7 @@ class App(Router):
         version: str = "0.1.0",
         summary: str | None = None,
         description: str | None = None,
+        websocket_origins: Sequence[str] = (),
         servers: Sequence[str | Mapping[str, Any]] = (),
         tags: Sequence[str | Mapping[str, Any]] = (),
     ) -> None:
@@ -96,6 +100,7 @@ class App(Router):
                 raise ConfigurationError(f"App(converters=...): expected {name!r} to be a Converter, got {converter!r}")
         self.state = State()
         self.debug = debug
+        self.origins = Origins(websocket_origins)
         self.grace = grace
         self.write_timeout = write_timeout
         self.limits = limits or Limits()
@@ -112,6 +117,7 @@ class App(Router):
         """What stands in for a dependency in tests: ``app.dependency_overrides[get_db] = fake``."""
         self._hosted = False
         self._places: dict[tuple[str, str], dict[str, Route]] = {}
+        self._mounts: list[Mount] = []
         self._compiled = False
         self._refusing: Plan
         self._any: Route
@@ -210,7 +216,7 @@ class App(Router):
         Raises what it raises, and `RuntimeError` on the loop's own thread, which would wait for itself.
         """
         request = current.get(None)
-        loop = self.life.loop if request is None else request._loop()
+        loop = self.life.loop if request is None else request._home.get_loop()
         return call_on_loop(loop or self.portal.get_loop(), work, *args)
 
     def gauges(self) -> dict[str, int]:
@@ -218,7 +224,7 @@ class App(Router):
 
         Threads held, requests waiting for one, streams, calls left behind, background work.
         """
-        runtimes = [*self.runtimes.values()] + ([self.portal.runtime()] if self.portal.running else [])
+        runtimes = [*self.runtimes.values()] + ([self.portal.get_runtime()] if self.portal.running else [])
         totals: dict[str, int] = dict.fromkeys(("threads", "waiting", "streams", "left", "background"), 0)
         for runtime in runtimes:
             for name, value in runtime.gauges().items():
@@ -236,7 +242,7 @@ class App(Router):
             _STARTED.add(self)
             if self.life.waits:
                 with self.life.attempt(started):
-                    runtime = self.portal.runtime()
+                    runtime = self.portal.get_runtime()
                 runtime.loop.post(lambda: runtime.loop.spawn(self.life.stay(runtime, started)))
             else:
                 self.life.enter_here(started)
@@ -262,7 +268,7 @@ class App(Router):
         """
         try:
             if self.portal.running:
-                self.portal.call(self.portal.runtime().idle, self.grace)
+                self.portal.call(self.portal.get_runtime().idle, self.grace)
             self.life.stop()
         finally:
             self.portal.stop()
@@ -275,6 +281,8 @@ class App(Router):
         allow = Route("*", ("OPTIONS",), self._allow)
         allow.plan = self._plan("OPTIONS", Piece(self._allow, Colour.INLINE, "OPTIONS"), ())
         for methods in self._places.values():
+            if ANY in methods:
+                continue
             first = next(iter(methods.values()))
             if "GET" in methods and "HEAD" not in methods:
                 self._table.add(methods["GET"].path, ("HEAD",), methods["GET"], host=methods["GET"].host)
@@ -329,8 +337,17 @@ class App(Router):
             raise ConfigurationError(f"{route.path}, handler {name}: {error}") from error
         super()._add(route)
         self._hosted = self._hosted or route.host is not None
+        if route.mount is not None and route.mount not in self._mounts:
+            self._take_mount(route.mount)
         place = self._places.setdefault((pattern.host_shape, pattern.shape), {})
         place.update(dict.fromkeys(route.methods, route))
+
+    def _take_mount(self, mount: Mount) -> None:
+        """Start and stop a mounted application with this one; one that is an `App` has the same event loop."""
+        self._mounts.append(mount)
+        self.life.pieces += mount.lifespans
+        if mount.nested is not None:
+            mount.nested.portal = self.portal
 
     def _wire(self) -> None:
         """Put other dependencies into the routes that have some."""
@@ -346,6 +363,8 @@ class App(Router):
         route.wiring = wire(route.handler, (*around, *route.dependencies), pattern.kinds, self.dependency_overrides)
         check_together(route.wiring.inputs, route.stream)
         route.piece = Piece(route.wiring.call, colour_of(route.handler), signatures.describe(route.handler))
+        if route.mount is not None:
+            route.piece = route.mount.piece(Colour.SYNC)
 
     def _check_open(self, subject: Any) -> None:
         if self._compiled:
@@ -365,10 +384,10 @@ class App(Router):
         limits = route.limits or self.limits
         if not isinstance(route.max_body_size, EllipsisType):
             limits = limits.replace(max_body_size=route.max_body_size)
-        return self._plan(
+        compiled = functools.partial(
+            self._plan,
             route.piece.name,
-            route.piece,
-            route.routers,
+            routers=route.routers,
             layers=route.layers,
             limits=limits,
             needs=route.wiring.needs,
@@ -376,11 +395,19 @@ class App(Router):
             representation=route.representation,
             refuse=self._refusing,
         )
+        plan = compiled(route.piece)
+        if route.mount is not None:
+            route.piece = route.mount.piece(plan.colour)
+            plan = compiled(route.piece)
+            if not plan.layers and not plan.needs:
+                plan.foreign = route.mount
+        return plan
 
     def _allow(self, request: Request) -> Response:
         """Answer OPTIONS with the methods of the path, of the whole application for ``*`` (RFC 9110 §9.3.7)."""
         if request.path == "*":
-            allowed = sorted({"HEAD", "OPTIONS", *(method for route in self.routes for method in route.methods)})
+            named = {method for route in self.routes for method in route.methods}
+            allowed = sorted({"HEAD", "OPTIONS", *named} - {ANY})
         else:
             found = self._table.match("", request.path, request.host if self._hosted else None)
             allowed = list(found.allowed)  # type: ignore[union-attr]  # no route has the method ""

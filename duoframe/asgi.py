@@ -11,8 +11,9 @@ import contextlib
 import logging
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from duoframe import handshakes
 from duoframe.bridge import Drive, step
 from duoframe.core import bring_to_thread, enter_gate, exchange, last_resort, leave_gate, not_started, respond
 from duoframe.errors import ClientDisconnect
@@ -26,9 +27,6 @@ from duoframe.responses import Response
 from duoframe.runtime import Runtime
 from duoframe.threads import LEAVE_AFTER, Job
 from duoframe.types import Receive, Scope, Send
-
-if TYPE_CHECKING:
-    pass  # imported when there is one
 
 logger = logging.getLogger("duoframe.error")
 
@@ -44,6 +42,9 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
     if not app.life.up and not await _start(app, runtime, call):
         return
     plan = app.find(request)
+    if plan.foreign is not None and plan.foreign.asgi is not None:
+        await plan.foreign.call_asgi(request, scope, receive, send)
+        return
     worker: Worker | None = None
     try:
         try:
@@ -178,17 +179,11 @@ async def _serve_lifespan(app: Any, runtime: Runtime, scope: Scope, receive: Rec
         runtime.threads.close()
 
 
-async def _close_websocket(app: Any, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a WebSocket before it is accepted: the server answers 403."""
-    await receive()
-    await send({"type": "websocket.close", "code": 1000})
-
-
 async def _refuse(app: Any, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
     raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {scope['type']!r}")
 
 
-_OTHERS = {"lifespan": _serve_lifespan, "websocket": _close_websocket}
+_OTHERS = {"lifespan": _serve_lifespan, "websocket": handshakes.serve}
 
 
 class Worker:

@@ -191,7 +191,7 @@ def bring_to_thread(request: Request, response: Response) -> None:
     """Let a thread that no event loop drives walk the answer's stream, whatever its kind."""
     stream: Any = response.stream
     if hasattr(stream, "__anext__"):
-        response.stream = iterate(request._loop(), stream, request.app.grace)
+        response.stream = iterate(request._home.get_loop(), stream, request.app.grace)
 
 
 async def close_stream(stream: Any, request: Request) -> None:
@@ -301,7 +301,11 @@ def _admit_stream(request: Request, stream: Any) -> None:
     streams = request._streams
     if streams is None or request._holds_stream or isinstance(stream, FileBody):
         return
-    if hasattr(stream, "__anext__") and (request.route is None or request.route.plan.colour is not Colour.SYNC):
+    if (
+        hasattr(stream, "__anext__")
+        and not getattr(stream, "holds_thread", False)
+        and (request.route is None or request.route.plan.colour is not Colour.SYNC)
+    ):
         return  # it is walked on the loop; only a sync plan's is walked from the plan's thread
     if not streams.take():
         raise HTTPException(503, f"all {streams.limit} streams are in use", {"retry-after": "1"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -22,6 +23,9 @@ READ_SIZE = 65536
 
 DRAIN_SECONDS = 1.0
 """How long an ignored body is read away at most, where the server gives its connection."""
+
+LOOK = 0.1
+"""Seconds between two looks at whether a client is still there that somebody waits for."""
 
 DECHUNKING = ("gunicorn/", "waitress", "granian")
 """How the names begin of servers whose ``wsgi.input`` ends where a chunked body ends without their saying so."""
@@ -38,7 +42,7 @@ def open_request(app: Any, environ: Environ) -> Request:
         path = decoded
     query = environ.get("QUERY_STRING")
     request = Request(app, environ["REQUEST_METHOD"], path, _carried(query) if query else b"", SOURCE, environ)
-    request._loop = app.portal.get_loop
+    request._home = app.portal
     request._refusal = refusal
     return request
 
@@ -151,6 +155,21 @@ class EnvironSource:
     def disconnected(self, request: Request) -> bool:
         """Whether the client is known to have left, where the server gives a way to know."""
         return _client_left(request._values)
+
+    def environ(self, environ: Environ) -> Environ:
+        """What the server gave."""
+        return environ
+
+    def scope(self, environ: Environ) -> Mapping[str, Any]:
+        """Nothing: an application of the other kind is told what the request itself says."""
+        return {}
+
+    async def departure(self, request: Request) -> None:
+        """Look for the client every `LOOK` seconds until it has left, as long as there is a request."""
+        import anyio
+
+        while request._values is not None and not self.disconnected(request):  # noqa: ASYNC110  # nobody tells us
+            await anyio.sleep(LOOK)
 
     def facts(self, environ: Environ) -> Facts:
         """The facts; whatever a server leaves out is `None` or empty."""

@@ -5,6 +5,7 @@ Knows scopes and ``receive``; must not know how a request is answered: `asgi` do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -36,6 +37,18 @@ class ScopeSource:
     def disconnected(self, request: Request) -> bool:
         """Whether the client is known to have left."""
         return request._call.client_left()  # type: ignore[no-any-return]  # an outgoing.Call
+
+    def environ(self, scope: Scope) -> Mapping[str, Any]:
+        """Nothing: an application of the other kind is told what the request itself says."""
+        return {}
+
+    def scope(self, scope: Scope) -> Scope:
+        """What the server gave."""
+        return scope
+
+    async def departure(self, request: Request) -> None:
+        """Wait until the client has left."""
+        await request._call.departure()
 
     def facts(self, scope: Scope) -> Facts:
         """The facts; whatever the specification makes optional may be missing."""
@@ -77,7 +90,7 @@ def read_request(app: Any, runtime: Runtime, scope: Scope) -> tuple[Request, Len
         headers = list(headers)  # it may be an iterator, which can be walked once
         scope = {**scope, "headers": headers}
     request = Request(app, scope["method"], path, scope.get("query_string") or b"", SOURCE, scope)
-    request._loop = runtime.get_loop
+    request._home = runtime
     request._streams = runtime.threads.streams
     request._refusal = refusal
     announced = None

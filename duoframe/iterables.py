@@ -184,7 +184,7 @@ class Answer:
         tasks = self.request._tasks
         self._attempt(self.request._end)
         if tasks is not None:
-            runtime = self.request.app.portal.runtime()
+            runtime = self.request.app.portal.get_runtime()
             runtime.loop.post(runtime.start_tasks, tasks, self._context)
 
 

@@ -194,6 +194,14 @@ class Call:
             self.runtime.loop.post(self._watch)
         return self.incoming is not None and self.incoming.gone
 
+    async def departure(self) -> None:
+        """Wait until the client has left."""
+        self.incoming = self.incoming or Incoming(self._receive, 0, None)
+        try:
+            await self.incoming.disconnect()
+        except ClientDisconnect:
+            pass
+
     async def _run(self, body: Awaitable[None], ended: Callable[[], object]) -> None:
         """Await ``body`` and note how it ended: whatever it raises belongs to the call, not to this task."""
         end = End()

@@ -77,6 +77,7 @@ class Plan:
         "colour",
         "empty",
         "errors",
+        "foreign",
         "gate",
         "handler",
         "layers",
@@ -117,6 +118,8 @@ class Plan:
         self.usual = 200 if representation is None else representation.usual
         self.empty = None if representation is None else representation.empty
         self.refuse = refuse or self
+        self.foreign: Any = None  # a mounting.Mount, which stands above this floor
+        """The application that a server of its kind may call itself, because nothing of ours stands between."""
         self.colour = _blend([*layers, *(need.piece for need in needs), handler, *errors.pieces])
         leading = 0
         while leading < len(self.layers) and self.layers[leading].colour is Colour.INLINE:

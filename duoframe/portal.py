@@ -64,7 +64,7 @@ class Portal:
         """Whether the loop has been started in this process and lives."""
         return self._home is not None
 
-    def runtime(self) -> Runtime:
+    def get_runtime(self) -> Runtime:
         """The loop's runtime; starts the thread when there is none.
 
         Raises `ConfigurationError` where threads cannot run, as under uWSGI without threads or in a process that
@@ -78,7 +78,7 @@ class Portal:
 
     def get_loop(self) -> Loop:
         """The loop; starts the thread when there is none."""
-        return self.runtime().loop
+        return self.get_runtime().loop
 
     def call(self, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Await ``work(*args)`` on the loop and wait for its result. Raises `RuntimeError` on the loop's own thread."""

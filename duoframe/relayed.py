@@ -31,7 +31,7 @@ class PortalAnswer(Answer):
 
     def __init__(self, request: Request, context: Context, entry: Input | None) -> None:
         super().__init__(request, context, entry)
-        self._runtime = request.app.portal.runtime()
+        self._runtime = request.app.portal.get_runtime()
         self._admission = Admission(self._runtime.threads)
         self._relay = ToThread(self._runtime.loop)
         self._begun = False
@@ -145,6 +145,7 @@ class PortalAnswer(Answer):
 
     async def _main(self, plan: Plan) -> None:
         self.request._streams = self._runtime.threads.streams
+        self.request._waited_for = True
         try:
             response = await Drive(exchange(plan, self.request, self), self._context, self._admission)
             if not self._begun:

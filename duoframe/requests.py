@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from duoframe.body import Body, Limits, UploadFile
 from duoframe.bridge import Loop
@@ -57,6 +57,23 @@ class Source(Protocol):
 
     def disconnected(self, request: Request, /) -> bool: ...
 
+    def environ(self, values: Any, /) -> Mapping[str, Any]:
+        """What a WSGI server gave; empty where it was no such server."""
+
+    def scope(self, values: Any, /) -> Mapping[str, Any]:
+        """What an ASGI server gave; empty where it was no such server."""
+
+    async def departure(self, request: Request, /) -> None:
+        """Wait, on the request's own loop, until the client has left; for ever where nobody can know."""
+
+
+class Home(Protocol):
+    """Where the coroutines of a request run: a portal or a runtime, which stand above this floor."""
+
+    def get_loop(self) -> Loop: ...
+
+    def get_runtime(self) -> Any: ...  # a Runtime
+
 
 class Request:
     """What the client asked, complete before the handler runs: nothing here has to be awaited."""
@@ -74,7 +91,9 @@ class Request:
     """The exception that the answer was made of, for middleware to look at."""
 
     # What doors and core keep here for the length of one exchange.
-    _loop: Callable[[], Loop]
+    _home: Home
+    _waited_for = False
+    """Whether a thread of the server waits for all of the answer."""
     _call: Any = None  # an `outgoing.Call`, which stands above this floor
     _streams: Slots | None = None
     _holds_stream = False
@@ -385,14 +404,15 @@ def check_event_id(value: str) -> str:
 class _Over:
     """Stands for the door of a request whose exchange has ended."""
 
-    def headers(self, values: object, /) -> Headers:
+    def headers(self, values: object, /) -> NoReturn:
         raise RuntimeError("the request is over: read what you need of it before the answer has been sent")
 
-    def facts(self, values: object, /) -> Facts:
-        raise RuntimeError("the request is over: read what you need of it before the answer has been sent")
+    facts = environ = scope = headers
 
-    def disconnected(self, request: Request, /) -> bool:
+    def disconnected(self, request: Request, /) -> NoReturn:
         raise RuntimeError("the request is over: nobody waits for it any more")
+
+    departure = disconnected
 
 
 _OVER = _Over()

@@ -18,14 +18,18 @@ from duoframe import signatures
 from duoframe.bridge import Stepped
 from duoframe.documented import Documented
 from duoframe.errors import ConfigurationError
+from duoframe.foreign import TAIL
 from duoframe.inputs import Input
 from duoframe.limits import Limits
+from duoframe.mounting import Mount, told_apart
 from duoframe.needs import Need, Wiring, checked
 from duoframe.params import Dependency
 from duoframe.pieces import Colour, Piece, colour_of
 from duoframe.plan import Plan
 from duoframe.representations import UNDECLARED, Representation
 from duoframe.responses import Response
+from duoframe.routing import ANY
+from duoframe.types import ASGIApp, WSGIApp
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -62,6 +66,7 @@ class Route:
         stream: bool = False,
         max_body_size: int | EllipsisType | None = ...,
         limits: Limits | None = None,
+        mount: Mount | None = None,
         **documented: Any,  # Any: what `Documented` takes
     ) -> None:
         self.path = path
@@ -83,6 +88,8 @@ class Route:
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"expected limits=Limits(...), got {limits!r}")
         self.limits = limits
+        self.mount = mount
+        """The application of another kind that answers here."""
         self.documented = Documented(**documented)
         self.routers: tuple[Router, ...] = ()
 
@@ -231,6 +238,46 @@ class Router:
         if html:
             self.get(f"{prefix}/", name=name, **options)(files.serve)
         self.get(f"{prefix}/{{path:path}}", name=name, **options)(files.serve)
+
+    def mount(
+        self,
+        prefix: str,
+        app: Any = None,  # Any: a WSGI or an ASGI application
+        *,
+        wsgi: WSGIApp | None = None,
+        asgi: ASGIApp | None = None,
+        name: str | None = None,
+        timeout: float | None = None,
+        max_body_size: int | None = None,
+        **options: Any,
+    ) -> None:
+        """Have another application answer below ``prefix``, whatever the method: ``app.mount("/legacy", flask_app)``.
+
+        Whether it speaks WSGI or ASGI is seen; where it cannot be, say ``wsgi=`` or ``asgi=``, or both for one that
+        speaks both. A route that is registered here comes before the mount, and middleware runs around it; without
+        any, a server of its own kind calls it directly. It starts and stops with this application.
+        ``timeout``: seconds that an ASGI application may take for each message of its answer, None for no limit;
+        ``max_body_size``: bytes, None to leave that to the application; ``options``: ``host``, ``middleware``,
+        ``dependencies``. ``url_for(name, path="a/b")`` gives paths below it. Raises `ConfigurationError`.
+        """
+        prefix = _checked_prefix("" if prefix == "/" else prefix)
+        nested = isinstance(app, Router)
+        if nested and app.nests:
+            raise ConfigurationError(f"{prefix}: a Router is no application; use include_router")
+        try:
+            mount = Mount(app, app, timeout, app) if nested else Mount(*told_apart(app, wsgi, asgi), timeout)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"mount {prefix or '/'}: {error}") from error
+        options = {**options, "name": name, "max_body_size": max_body_size, "stream": True, "include_in_schema": False}
+        for path in dict.fromkeys((prefix or "/", f"{prefix}/{{{TAIL}:path}}", f"{prefix}/")):
+            self._add(Route(path, (ANY,), mount.handler, mount=mount, **options))
+
+    def fallback(self, app: Any = None, **options: Any) -> None:  # Any: as for `mount`
+        """Have another application answer whatever no route here does: the old one, while routes move over one by one.
+
+        It is a `mount` at the root and takes the same ``options``.
+        """
+        self.mount("/", app, **options)
 
     def middleware(self, function: H) -> H:
         """Register middleware: a generator function that yields once, where the rest of the chain runs.

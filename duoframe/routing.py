@@ -25,6 +25,9 @@ from duoframe.patterns import (
 
 T = TypeVar("T")
 
+ANY = "any method"
+"""Stands for every method that a place does not name: no token of a request line holds a space (RFC 9110 §9.1)."""
+
 
 class _Edge(Generic[T]):
     """A step by parameter; ``following`` is the next best one of the same node."""
@@ -90,11 +93,15 @@ class _Site(Generic[T]):
         self.depth = max(self.depth, len(pattern.segments))
 
     def find(self, method: str, path: str, missed: list[Mapping[str, object]]) -> tuple[T, dict[str, Any]] | None:
-        """The best target; the methods of each place that matches without offering ``method`` go into ``missed``."""
+        """The best target; the methods of each place that matches without offering ``method`` go into ``missed``.
+
+        The method ``""`` finds none, whatever a place answers.
+        """
         methods = self.static.get(path)
         if methods is not None:
-            if method in methods:
-                return methods[method], {}
+            target = methods.get(method) or (methods.get(ANY) if method else None)
+            if target is not None:
+                return target, {}
             missed.append(methods)
         return self.walk(method, path, missed)
 
@@ -120,8 +127,8 @@ class _Site(Generic[T]):
                         pending.append((edge, index, values))
                     node, index = child, index + 1
                     continue
-            elif method in node.leaves:
-                target, names = node.leaves[method]
+            elif method in node.leaves or (method and ANY in node.leaves):
+                target, names = node.leaves[method if method in node.leaves else ANY]
                 if len(names) == 1:
                     return target, {names[0]: values[0]}  # 35 ns; zip takes 170, with strict= 300
                 return target, dict(zip(names, values))  # noqa: B905
@@ -246,8 +253,9 @@ class Table(Generic[T]):
         methods = self._static.get(path)
         if methods is not None and method in methods:
             return methods[method], {}
-        missed: list[Mapping[str, object]] = [] if methods is None else [methods]
-        return self._anywhere.walk(method, path, missed) or self._no_match(path, missed, [self._anywhere])
+        missed: list[Mapping[str, object]] = []
+        seek = self._anywhere.walk if methods is None else self._anywhere.find
+        return seek(method, path, missed) or self._no_match(path, missed, [self._anywhere])
 
     def _match_on(self, host: str, method: str, path: str) -> tuple[T, dict[str, Any]] | NoMatch:
         missed: list[Mapping[str, object]] = []
@@ -273,7 +281,7 @@ class Table(Generic[T]):
 
     def _no_match(self, path: str, missed: list[Mapping[str, object]], sites: list[_Site[T]]) -> NoMatch:
         if missed:
-            return NoMatch(tuple(sorted({method for methods in missed for method in methods})))
+            return NoMatch(tuple(sorted({method for methods in missed for method in methods} - {ANY})))
         # "//" and "\\" never go into a Location: browsers would read a host out of them.
         if not self.redirect_slashes or path[:1] != "/" or "//" in path or "\\" in path:
             return NoMatch()

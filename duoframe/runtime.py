@@ -37,10 +37,26 @@ class Runtime:
         """The loop, for a request to reach it from a thread."""
         return self.loop
 
+    def get_runtime(self) -> Runtime:
+        """Itself: what a request asks of a portal it may ask of a runtime."""
+        return self
+
     def start_tasks(self, tasks: list[Task], context: Context) -> None:
         """Start a request's background work; nobody waits for it but `idle`."""
-        self.pending += 1
+        self.hold()
         self.loop.spawn(self._work(tasks, context))
+
+    def hold(self) -> None:
+        """Count work that goes on after its answer, and that `idle` waits for, until `release`."""
+        self.pending += 1
+
+    def release(self) -> None:
+        """Work that was counted has ended."""
+        self.pending -= 1
+        for waiter in self._idle:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._idle.clear()
 
     async def idle(self, grace: float) -> bool:
         """Wait until no background work is left, ``grace`` seconds at most; whether none is."""
@@ -70,11 +86,7 @@ class Runtime:
             await Drive(_run(tasks), context, admission)
         finally:
             admission.leave()
-            self.pending -= 1
-            for waiter in self._idle:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._idle.clear()
+            self.release()
 
 
 async def _run(tasks: list[Task]) -> None:

@@ -51,11 +51,13 @@ def serve(app: Any, environ: Environ, start_response: StartResponse) -> Iterable
     request = open_request(app, environ)
     if not app.life.up and (refusal := _start(app, request)) is not None:
         return _begin(start_response, request, refusal, None)
+    plan = app.find(request)
+    if plan.foreign is not None and plan.foreign.wsgi is not None:
+        return plan.foreign.call_wsgi(request, environ, start_response)  # type: ignore[no-any-return]  # its own answer
     context = copy_context()
     answer: Answer | None = None
     entry = portal = None
     try:
-        plan = app.find(request)
         try:
             if plan.gate is None or context.run(enter_gate, plan, request):
                 plan, entry = _receive(plan, request, environ)
@@ -184,6 +186,6 @@ def _streamed(request: Request, context: Context, entry: Input | None, plan: Pla
 
 def _stream(entry: Input, request: Request, content_type: str, coding: str, limits: Limits) -> BodyStream:
     async def receive() -> bytes:
-        return await request.app.portal.runtime().threads.call(entry.read)  # type: ignore[no-any-return]  # bytes
+        return await request.app.portal.get_runtime().threads.call(entry.read)  # type: ignore[no-any-return]  # bytes
 
     return BodyStream(entry.read, receive, content_type, coding, limits)

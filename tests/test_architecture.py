@@ -32,8 +32,8 @@ FLOORS = [
     ["inputs", "groups", "readings", "lines", "from_text", "from_body", "binding"],
     ["needs", "plan", "middleware"],
     ["dependencies", "core", "watchdog", "runtime", "portal", "lifespan"],
-    ["environ", "iterables", "relayed", "wsgi", "incoming", "live", "outgoing", "asgi"],
-    ["foreign_wsgi", "foreign_asgi", "mounting", "router"],
+    ["environ", "iterables", "relayed", "wsgi", "incoming", "live", "outgoing", "handshakes", "asgi"],
+    ["foreign", "foreign_wsgi", "foreign_asgi", "foreign_lifespan", "mounting", "router"],
     ["components", "outcomes", "operations", "openapi", "docspage", "app", "__init__"],
     ["testing"],
     ["flask"],
@@ -41,7 +41,8 @@ FLOORS = [
 ]
 """Lowest first. A module imports only from lower floors, or from what stands before it on its own."""
 
-DOORS = {"environ", "iterables", "relayed", "wsgi", "incoming", "outgoing", "asgi", "testing"}
+DOORS = {"environ", "iterables", "relayed", "wsgi", "incoming", "outgoing", "handshakes", "asgi", "testing"}
+DOORS |= {"foreign", "foreign_wsgi", "foreign_asgi", "foreign_lifespan", "mounting"}
 """The modules that know a server protocol."""
 
 FRAMES_BELOW_HANDLER = 6

@@ -171,7 +171,7 @@ def test_a_scope_of_an_unknown_type_is_refused(app: App, backend: str, kind: str
 
 
 def test_a_websocket_is_refused_before_it_is_accepted(app: App, backend: str) -> None:
-    """Until handlers for WebSockets exist: a close before the accept is a 403."""
+    """S-01: a close before the accept is a 403."""
     line = played(backend, app, {"type": "websocket", "path": "/"}, {"type": "websocket.connect"})
     assert [message["type"] for message in line.sent] == ["websocket.close"]
 

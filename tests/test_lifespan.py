@@ -847,7 +847,7 @@ def test_a_portal_that_cannot_start_fails_the_start_up(
         raise ThreadsExhaustedError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr(app.portal, "runtime", refuse)
+        patched.setattr(app.portal, "get_runtime", refuse)
         assert exchange(app, "wsgi", "GET", b"/").status == 503
         assert exchange(app, "wsgi", "GET", b"/").status == 503
     exchange_fresh(app)

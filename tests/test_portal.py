@@ -669,7 +669,7 @@ def test_a_portal_that_dies_is_made_again_once(app: App, caplog: pytest.LogCaptu
 
 def test_a_portal_that_dies_while_it_is_stopped_is_no_error(app: App) -> None:
     """P-19."""
-    home = app.portal.runtime(), app.portal._home
+    home = app.portal.get_runtime(), app.portal._home
     home[0].loop.post(sys.exit)
     until(home[0].loop.ended, "the portal did not die")
     app.portal._home = home[1]  # as one sees it who looked a moment ago
