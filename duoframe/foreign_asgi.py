@@ -166,7 +166,8 @@ class Call(AsyncIterator[bytes]):
                 end.error = error  # an exit too: it would end the loop, and with it every other request
         self._over = True
         self._runtime.release()
-        self._put(end)
+        if not self._complete:
+            self._put(end)
 
     async def _receive(self) -> Message:
         if self._unread and not (self._left or self._complete):

@@ -25,6 +25,7 @@ class ForeignLifespan:
         self._waiter: Any = None  # of the application, for the next event
         self._answered: Any = None
         self._answer: Message | None = None
+        self._living = False  # between its start and its stop
         self._ended = False
         self._error: BaseException | None = None
 
@@ -40,7 +41,7 @@ class ForeignLifespan:
             await self._tell("shutdown")
 
     async def _tell(self, event: str) -> None:
-        self._answer = None
+        self._answer, self._living = None, False
         self._events.append(event)
         self._end(self._waiter)
         self._answered = self._loop.waiter()
@@ -60,6 +61,8 @@ class ForeignLifespan:
             raise
         except BaseException as error:  # before it has answered: it knows no lifespan
             self._error = error
+            if self._living:
+                logger.exception("the lifespan of a mounted application ended before it was told to")
         finally:
             self._ended = True
             self._end(self._answered)
@@ -72,6 +75,7 @@ class ForeignLifespan:
 
     async def _send(self, message: Message) -> None:
         self._answer = message
+        self._living = message["type"] == "lifespan.startup.complete"
         self._end(self._answered)
 
     @staticmethod
