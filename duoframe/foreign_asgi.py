@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from duoframe.bridge import Cancellable
 from duoframe.errors import ClientDisconnect, HTTPException
 from duoframe.foreign import scope_for
 from duoframe.foreign_wsgi import ForeignResponse
@@ -61,11 +60,12 @@ class Call(AsyncIterator[bytes]):
         self._stream = request.stream
         self._unread = True
         self._refusal: HTTPException | None = None
-        self._task: Cancellable | None = None
-        self._start: Message | None = None
+        self._task: Any = None
+        self._start: Any = None  # the first message of the answer
         self._items: deque[bytes | End] = deque()
         self._taker: Any = None  # what waits for an item
         self._sender: Any = None  # what waits for room
+        self._ends: list[Any] = []  # what waits for the end of the task
         self._watches: list[Any] = []  # the scopes of those who wait for the client to leave
         self._begun = False
         self._complete = False  # whether the last message of the answer has come
@@ -114,19 +114,14 @@ class Call(AsyncIterator[bytes]):
         import anyio
 
         self._leave()
+        self._loop.spawn(self._reap())
         with anyio.move_on_after(LEAVE_AFTER, shield=True):
-            while not self._over:
-                self._taker = self._loop.waiter()
-                await self._taker
-        if not self._over:
-            self._loop.spawn(self._reap())
+            await self._end()
 
     def _begin(self) -> Response:
-        start = self._start
-        if start is None:
-            raise RuntimeError("an ASGI application sent a body before http.response.start")
-        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start.get("headers", ())]
-        return ForeignResponse(start["status"], fields)
+        headers = self._start.get("headers", ())
+        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        return ForeignResponse(self._start["status"], fields)
 
     async def _next(self) -> bytes | End:
         """The next chunk, the end after the last."""
@@ -146,7 +141,7 @@ class Call(AsyncIterator[bytes]):
             with anyio.fail_after(seconds):
                 await self._taker
         except TimeoutError:
-            self._cancel()
+            self._task.cancel()
             raise HTTPException(504, f"the mounted application sent nothing for {seconds:g} seconds") from None
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
@@ -165,6 +160,8 @@ class Call(AsyncIterator[bytes]):
             else:
                 end.error = error  # an exit too: it would end the loop, and with it every other request
         self._over = True
+        for waiter in self._ends:
+            _wake(waiter)
         self._runtime.release()
         if not self._complete:
             self._put(end)
@@ -238,17 +235,22 @@ class Call(AsyncIterator[bytes]):
             scope.cancel()
 
     async def _reap(self) -> None:
+        """Cancel an application that goes on for longer than the grace."""
         import anyio
 
         grace = self._request.app.grace
-        await anyio.sleep(grace)
+        with anyio.move_on_after(grace):
+            await self._end()
         if not self._over:
             logger.warning("an ASGI application went on for %g seconds after its client had left", grace)
-            self._cancel()
-
-    def _cancel(self) -> None:
-        if self._task is not None:
             self._task.cancel()
+
+    async def _end(self) -> None:
+        """Wait for the end of the application."""
+        while not self._over:
+            waiter = self._loop.waiter()
+            self._ends.append(waiter)
+            await waiter
 
 
 _LEFT = "the client left before its answer was complete"

@@ -45,8 +45,7 @@ class ForeignLifespan:
         self._events.append(event)
         self._end(self._waiter)
         self._answered = self._loop.waiter()
-        if not self._ended:
-            await self._answered
+        await self._answered
         if self._answer is not None and self._answer["type"] == f"lifespan.{event}.failed":
             said = self._answer.get("message") or "without a message"
             raise RuntimeError(f"the {event} of a mounted application failed: {said}") from self._error

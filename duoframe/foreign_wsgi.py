@@ -202,7 +202,7 @@ class ThreadCall(AsyncIterator[bytes]):
         try:
             response: Response | End = await self._relay.get()
         except BaseException:
-            await self.aclose()
+            self._relay.close()
             raise
         if isinstance(response, End):
             self._ended = True

@@ -341,6 +341,27 @@ class TestLeaving:
             assert ended.wait(DEADLINE)
             until(lambda: outer.gauges()["background"] == 0, "the call is still counted")
 
+    def test_one_that_ends_within_the_grace_is_left_alone(self, mount: Mount, caplog: pytest.LogCaptureFixture) -> None:
+        """M-12"""
+        go_on, ended = threading.Event(), threading.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body(b"chunk", more=True))
+            while not go_on.is_set():  # noqa: ASYNC110  # the test's thread sets it
+                await anyio.sleep(0.005)
+            ended.set()
+
+        outer = mount(app)
+        with Client(outer, "wsgi") as opened:
+            with opened.stream("GET", "/") as held:
+                next(held.iter_raw())
+            assert outer.gauges()["background"] == 1
+            go_on.set()
+            assert ended.wait(DEADLINE)
+            until(lambda: outer.gauges()["background"] == 0, "the call is still counted")
+        assert "went on" not in caplog.text
+
     def test_abandoned_streams_free_what_they_held(self, mount: Mount) -> None:
         """Twelve clients that leave an endless stream, and the next request is answered."""
 

@@ -233,6 +233,11 @@ class TestPlaces:
         app.mount("/old", told_wsgi)
         assert app.openapi()["paths"] == {}
 
+    def test_a_mount_has_a_name(self, make_app: MakeApp) -> None:
+        app = make_app()
+        app.mount("/old", told_wsgi)
+        assert {repr(route.mount) for route in app.routes} == {"<Mount 'told_wsgi'>"}
+
     def test_two_mounts_of_one_place_collide(self, make_app: MakeApp) -> None:
         app = make_app()
         app.mount("/old", told_wsgi)
