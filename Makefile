@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 N ?= 100000
 # Seconds that `make schemathesis` takes for each door.
 SECONDS ?= 600
+# How many processes `make test` runs in; auto is one a processor.
+PROCESSES ?= auto
 # Handed to pytest by `make test`: make test ARGS="-k lifespan -x"
 ARGS ?=
 
@@ -22,7 +24,7 @@ run: $(VENV)/.run ## one example app, the same object, under gunicorn (port 8000
 	@$(BIN)/python examples/hello/run.py
 
 test: $(VENV)/.dev ## the whole suite, with branch coverage
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest --cov -n $(PROCESSES) --dist loadfile $(ARGS)
 
 test-all: ## the suite on every CPython from 3.11 up, under uvloop, -O, -X dev, asyncio debug and -W error
 	@PYTHON=$(PYTHON) .ci/test-all

@@ -574,6 +574,29 @@ class TestThreads:
         until(lambda: body.closed == 1, "the iterable was not closed")
         assert len(body.threads) < 100
 
+    def test_a_send_that_fails_ends_the_iteration(self, mount: Callable[..., App]) -> None:
+        """M-06, A-20"""
+        import asyncio
+
+        body = Body(*[b"chunk"] * 1000)
+        outer = mount(answering(body))
+
+        async def main() -> None:
+            async def receive() -> Any:
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.body":
+                    raise OSError("the client has left")
+
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            await asyncio.wait_for(outer.asgi(scope, receive, send), DEADLINE)
+
+        asyncio.run(main())
+        until(lambda: body.closed == 1, "the iterable was not closed")
+        assert len(body.threads) < 100
+        assert not outer.gauges()["threads"]
+
     def test_where_the_system_has_no_thread_left_it_is_a_503(
         self, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
     ) -> None:
