@@ -105,6 +105,8 @@ async def respond(plan: Plan, request: Request) -> Response:
                 else:
                     response = await _advance(plan, stage, request)
                 if response is not None:
+                    if plan.awaits_early and request._exits:
+                        await release_early(request)
                     break
     except BaseException as raised:
         error = raised
@@ -267,7 +269,7 @@ async def _advance(plan: Plan, stage: Stage, request: Request) -> Response | Non
         except GeneratorExit as error:
             raise RuntimeError(f"handler {plan.name} raised GeneratorExit") from error
     response = plan.answer(value, request)
-    if request._exits:
+    if request._exits and not plan.awaits_early:  # else the thread that this may be on could not
         await release_early(request)
     if response.opens or response.stream is not None or response._headers is not None:
         return await _make_ready(request, response)
@@ -314,7 +316,7 @@ def _admit_stream(request: Request, stream: Any) -> None:
 
 async def _advance_on_thread(plan: Plan, stage: Stage, request: Request) -> Response | None:
     """`_advance`, and leave the last stage at once: what its pieces keep in a thread-local is still there."""
-    if not (stage.layers and stage.handles) or plan.errors.wait:
+    if not (stage.layers and stage.handles) or plan.errors.wait or plan.awaits_early:
         return await _advance(plan, stage, request)
     below = len(request._entered)
     error: BaseException | None = None

@@ -73,6 +73,7 @@ class Plan:
 
     __slots__ = (
         "awaits",
+        "awaits_early",
         "call",
         "colour",
         "empty",
@@ -111,6 +112,8 @@ class Plan:
         self.awaits = handler.colour is Colour.ASYNC
         self.errors = errors
         self.needs = tuple(needs)
+        self.awaits_early = any(need.early and need.piece.colour is Colour.ASYNC for need in needs)
+        """Whether a dependency that is left before the answer needs a loop for that."""
         self.limits = limits
         self.stream = stream
         self.representation = representation if representation is not None and representation.shape else None

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
@@ -1031,3 +1031,34 @@ def test_a_fault_that_a_dependency_finds_itself_is_answered_at_once(
     answer = ask(app, "GET", b"/")
     assert (answer.status, log) == (422, [])
     assert [error["loc"] for error in json.loads(answer.body)["errors"]] == [["query", "a"]]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("around", [False, True])
+def test_one_that_is_left_before_the_answer_may_wait_whatever_the_handler(
+    ask: Ask, make_app: MakeApp, colour: Paint, fails: bool, around: bool
+) -> None:
+    log: list[str] = []
+
+    async def committed() -> AsyncIterator[int]:
+        yield 5
+        await anyio.sleep(0)
+        log.append("committed")
+        if fails:
+            raise HTTPException(409)
+
+    def layer(request: Request) -> Generator[Any, Any]:
+        response = yield
+        log.append(f"answer {response.status}")
+
+    app = make_app(middleware=[layer] if around else [])
+
+    @app.get("/")
+    @colour
+    def handler(n: Annotated[int, Depends(committed, close="before_response")]) -> str:
+        log.append("handler")
+        return str(n)
+
+    answered = ask(app, "GET", b"/")
+    assert (answered.status, answered.body) == ((200, b"5") if not fails else (409, answered.body))
+    assert log == ["handler", "committed", *([f"answer {answered.status}"] if around else [])]
