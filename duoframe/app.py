@@ -362,7 +362,8 @@ class App(Router):
         pattern = Pattern(route.path, route.host, self._table.converters)
         route.wiring = wire(route.handler, (*around, *route.dependencies), pattern.kinds, self.dependency_overrides)
         check_together(route.wiring.inputs, route.stream)
-        route.piece = Piece(route.wiring.call, colour_of(route.handler), signatures.describe(route.handler))
+        name = signatures.describe(route.handler)
+        route.piece = Piece(route.wiring.call, colour_of(route.handler), name, route.handler)
         if route.mount is not None:
             route.piece = route.mount.piece(Colour.SYNC)
 

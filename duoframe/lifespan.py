@@ -71,7 +71,7 @@ class Lifespan:
                 " between start-up and shut-down"
             )
         call = signatures.accepts(function, ("app",), "lifespan")
-        self.pieces.append(Piece(call, colour_of(function), signatures.describe(function)))
+        self.pieces.append(Piece(call, colour_of(function), signatures.describe(function), function))
 
     def claim(self) -> tuple[Future[None], bool]:
         """The start-up of this process: what it will end in, and whether the caller is the one to run it."""

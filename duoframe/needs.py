@@ -155,7 +155,7 @@ class _Graph:
         slot = len(self.needs)
         if scoped or not self._scoped.isdisjoint(asking.after):
             self._scoped.add(slot)
-        piece = Piece(bound.call, colour_of(function), signatures.describe(function))
+        piece = Piece(bound.call, colour_of(function), signatures.describe(function), function)
         self.needs.append(Need(piece, slot, frozenset(asking.after), yields, early, function, asking.scopes))
         self.inputs += bound.inputs
         return slot

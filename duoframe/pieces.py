@@ -50,6 +50,8 @@ class Piece(NamedTuple):
     call: Callable[..., Any]
     colour: Colour
     name: str
+    function: Callable[..., Any] | None = None
+    """What its author wrote, where that is somebody's code: for tools that say where it stands."""
 
     @classmethod
     def middleware(cls, function: Callable[..., Any]) -> Piece:
@@ -60,4 +62,4 @@ class Piece(NamedTuple):
                 " once, where the rest of the chain runs"
             )
         call = signatures.accepts(function, ("request",), "middleware")
-        return cls(call, colour_of(function), signatures.describe(function))
+        return cls(call, colour_of(function), signatures.describe(function), function)

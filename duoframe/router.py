@@ -353,7 +353,7 @@ class Router:
                     " drop one"
                 )
             call = signatures.accepts(function, ("request", "error"), "error handler")
-            self.error_handlers[kind] = Piece(call, colour_of(function), signatures.describe(function))
+            self.error_handlers[kind] = Piece(call, colour_of(function), signatures.describe(function), function)
             return function
 
         return register
@@ -377,7 +377,7 @@ class Router:
         self._check_open(function)
         colour = colour_of(function)
         start = layer if colour is Colour.ASYNC else lambda request: Stepped(layer(request))
-        self.layers.append(Piece(start, colour, signatures.describe(function)))
+        self.layers.append(Piece(start, colour, signatures.describe(function), function))
         return function
 
     def _add(self, route: Route) -> None:
