@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
-from typing import Annotated, Any, NewType, Union, get_args, get_origin
+from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
 
 
 def unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -16,16 +16,17 @@ def unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
     Looks through `typing.NewType` and ``type X = ...``.
     """
-    metadata: tuple[Any, ...] = ()
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, metadata = annotation.__origin__, (*annotation.__metadata__, *metadata)
-        elif isinstance(annotation, NewType):
-            annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":  # of `typing` from 3.12 on, or of typing_extensions
-            annotation = annotation.__value__
-        else:
-            return (types.NoneType if annotation is None else annotation), metadata
+    kind, metadata = _unnamed(annotation)
+    while isinstance(kind, NewType):
+        kind, inner = _unnamed(kind.__supertype__)
+        metadata = (*inner, *metadata)
+    return (types.NoneType if kind is None else kind), metadata
+
+
+def spelled_out(annotation: Any) -> Any:
+    """What ``type X = ...`` stands for, in place of ``X``, with what stands in ``Annotated`` around it or in it."""
+    kind, metadata = _unnamed(annotation)
+    return Annotated[(kind, *metadata)] if metadata else kind
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
@@ -50,6 +51,34 @@ def parts(annotation: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
             continue
         seen[id(kind)] = kind
         waiting += [*get_args(kind), *_fields(get_origin(kind) or kind)]
+
+
+def _unnamed(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type without ``Annotated`` and aliases around it, and the metadata of the first."""
+    metadata: tuple[Any, ...] = ()
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, metadata = annotation.__origin__, (*annotation.__metadata__, *metadata)
+        elif _is_alias(annotation):
+            annotation = annotation.__value__
+        elif _is_alias(get_origin(annotation)):
+            annotation = _given(get_origin(annotation), get_args(annotation))
+        else:
+            return annotation, metadata
+
+
+def _is_alias(annotation: Any) -> bool:
+    return type(annotation).__name__ == "TypeAliasType"  # of `typing` from 3.12 on, or of typing_extensions
+
+
+def _given(alias: Any, arguments: tuple[Any, ...]) -> Any:
+    """What a generic alias stands for with these arguments: ``Maybe[int]`` of ``type Maybe[T] = T | None``."""
+    given = dict(zip(alias.__type_params__, arguments, strict=False))
+    value = alias.__value__
+    if isinstance(value, TypeVar):
+        return given.get(value, value)
+    wanted = [given.get(parameter, parameter) for parameter in getattr(value, "__parameters__", ())]
+    return value[tuple(wanted)] if wanted else value
 
 
 def _fields(kind: Any) -> list[Any]:

@@ -90,11 +90,11 @@ class _Binder:
     def _value(self, parameter: inspect.Parameter) -> str | None:
         """The expression that gives a parameter its value; None where its default stays."""
         name, annotation = parameter.name, parameter.annotation
-        marker = marker_of(parameter, self._function)
+        kind, marker = bare(annotation), marker_of(parameter, self._function)
         if isinstance(marker, Dependency):
             self.lines.waits = True
-            return f"request._given[{self._supply(marker, bare(annotation))}]"
-        if marker is None and isinstance(annotation, type) and issubclass(annotation, Request):
+            return f"request._given[{self._supply(marker, kind)}]"
+        if marker is None and isinstance(kind, type) and issubclass(kind, Request):
             return "request"
         asked = Asked(self._function, parameter, marker)
         if asked.wire in self._path_parameters and asked.source in (None, "path"):

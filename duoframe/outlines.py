@@ -29,8 +29,8 @@ def outline(annotation: Any) -> Node:
     """The tree of a type. Raises `ConfigurationError` for one that cannot be read of JSON."""
     try:
         tree = inspect.type_info(annotation)
-    except (TypeError, ValueError, NameError) as error:
-        raise ConfigurationError(f"{annotation!r} cannot be read of JSON: {error}{_fix(str(error))}") from error
+    except (TypeError, ValueError, NameError, RecursionError) as error:
+        raise ConfigurationError(f"{annotation!r} cannot be read of JSON: {error}{_fix(error)}") from error
     for node in nodes(tree):
         if not isinstance(node, (*_LEAVES, *_INNER)):
             raise ConfigurationError(
@@ -114,9 +114,14 @@ def nodes(tree: Node) -> Iterator[Node]:
             waiting += branches(node)
 
 
-def _fix(message: str) -> str:
+def _fix(error: Exception) -> str:
+    message = str(error)
     if "multiple Struct types" in message or "more than one dict-like" in message:
         return "; make them Structs that name their kind: `class Cat(msgspec.Struct, tag=True)`"
+    if isinstance(error, NameError):
+        return "; define it at the top of the module that names it, outside of `if TYPE_CHECKING:`"
+    if isinstance(error, RecursionError):
+        return "; make it a class that holds itself"
     return ""
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, SimpleNamespace
 from typing import Any, NamedTuple
 
+from duoframe.annotations import spelled_out
 from duoframe.errors import ConfigurationError
 from duoframe.generated import generate
 from duoframe.params import MARKERS, Dependency, Parameter
@@ -136,7 +137,7 @@ def is_request(parameter: inspect.Parameter, handler: _Function) -> bool:
     if parameter.name == "request":
         return True
     try:
-        annotation = _Names(handler, {}).resolve(parameter.annotation)
+        annotation = bare(_Names(handler, {}).resolve(parameter.annotation))
     except Exception:  # a name that only type checkers see
         return False
     return isinstance(annotation, type) and issubclass(annotation, Request)
@@ -234,7 +235,7 @@ class _Names:
         if annotation is inspect.Parameter.empty:
             return annotation
         holder = SimpleNamespace(__annotations__={"it": annotation})
-        return typing.get_type_hints(holder, self._globals, self._locals, include_extras=True)["it"]
+        return spelled_out(typing.get_type_hints(holder, self._globals, self._locals, include_extras=True)["it"])
 
 
 def _frames_around(place: str, space: Mapping[str, Any]) -> Iterator[FrameType]:

@@ -76,7 +76,10 @@ def text_reader(annotation: Any, options: Mapping[str, Any]) -> TextReader | Non
 
     ``options`` may hold constraints. Raises `ConfigurationError` for one that does not apply to the type.
     """
-    return _reader(annotation, constraints_in(options))
+    try:
+        return _reader(annotation, constraints_in(options))
+    except RecursionError:  # an alias that stands in itself
+        return None
 
 
 def shown(text: str) -> str:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import NoneType
-from typing import Annotated, Any, NewType, Optional, Union
+from typing import Annotated, Any, NewType, Optional, TypeVar, Union
 
 import pydantic
 import pytest
 from typing_extensions import TypeAliasType
 
-from duoframe.annotations import is_pydantics, members, parts, unwrapped
+from duoframe.annotations import is_pydantics, members, parts, spelled_out, unwrapped
 
 Id = NewType("Id", Annotated[int, "of a row"])
+alias_of: Any = TypeAliasType  # of which mypy knows only those that are written out
 Alias: Any = TypeAliasType("Alias", Annotated[list[Id], "alias"])
+A = TypeVar("A")
+B = TypeVar("B")
+Same: Any = alias_of("Same", A, type_params=(A,))
+Maybe: Any = alias_of("Maybe", Union[A, None], type_params=(A,))  # noqa: UP007  # of a variable
+Turned: Any = alias_of("Turned", dict[B, A], type_params=(A, B))  # type: ignore[valid-type]  # that is the case
+Noted: Any = alias_of("Noted", Annotated[Maybe[B], "noted"], type_params=(A, B))
 
 
 @pytest.mark.parametrize(
@@ -24,10 +31,22 @@ Alias: Any = TypeAliasType("Alias", Annotated[list[Id], "alias"])
         (Annotated[Annotated[int, 1], 2], int, (1, 2)),
         (Annotated[Id, 1], int, ("of a row", 1)),
         (Annotated[Alias, 1], list[Id], ("alias", 1)),
+        (Same[Id], int, ("of a row",)),
+        (Maybe[int], Optional[int], ()),  # noqa: UP045  # as above
+        (Turned[int, str], dict[str, int], ()),
+        (Noted[str, int], Optional[int], ("noted",)),  # noqa: UP045  # as above
+        (Turned, dict[B, A], ()),  # type: ignore[valid-type]  # that is the case
     ],
 )
 def test_a_type_is_found_under_its_names(annotation: Any, kind: Any, metadata: tuple[Any, ...]) -> None:
     assert unwrapped(annotation) == (kind, metadata)
+
+
+def test_an_alias_is_spelled_out_and_a_new_type_keeps_its_name() -> None:
+    assert spelled_out(Alias) == Annotated[list[Id], "alias"]
+    assert spelled_out(Annotated[Noted[str, Id], 1]) == Annotated[Optional[Id], "noted", 1]  # noqa: UP045  # as above
+    assert spelled_out(Id) is Id
+    assert spelled_out(Annotated[int, 1]) == Annotated[int, 1]
 
 
 def test_a_union_has_members_however_it_is_written() -> None:

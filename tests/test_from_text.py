@@ -7,7 +7,7 @@ import datetime
 import enum
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
 import attrs
 import msgspec
@@ -15,6 +15,7 @@ import pydantic
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 from duoframe import App, ConfigurationError, Converter, Cookie, Form, Header, Path, Query, Request
 from duoframe.testing import exchange
@@ -23,6 +24,19 @@ from tests.typed import JSON, MULTIPART, URLENCODED, faults, serve, upload
 from tests.typed import given as told
 
 UUID = "12345678-1234-4234-8234-123456789abc"
+
+
+class Order(msgspec.Struct):
+    by: str
+
+
+T = TypeVar("T")
+alias_of: Any = TypeAliasType  # of which mypy knows only those that are written out
+PageNumber: Any = TypeAliasType("PageNumber", Annotated[int, Query(ge=1, alias="p")])
+AtLeast: Any = alias_of("AtLeast", Annotated[T, Query(ge=1)], type_params=(T,))
+Maybe: Any = alias_of("Maybe", T | None, type_params=(T,))
+Sort: Any = TypeAliasType("Sort", Annotated[Order, Query()])
+Agent: Any = TypeAliasType("Agent", Annotated[Request, "who asks"])
 
 
 class Size(enum.Enum):
@@ -283,6 +297,19 @@ def test_a_parameter_may_have_another_name_in_the_query(ask: Ask, route: Callabl
         return repr((kind, request_))
 
     assert told(ask(route(show), "GET", b"/?type=x&kind=y&request=2")) == "('x', 2)"
+
+
+def test_what_an_alias_says_of_a_parameter_counts(ask: Ask, route: Callable[..., App]) -> None:
+    def show(page: PageNumber, size: AtLeast[int], sort: Sort, agent: Agent, maybe: Maybe[int]) -> str:
+        return repr((page, size, sort, agent.method, maybe))
+
+    app = route(show)
+    assert told(ask(app, "GET", b"/?p=2&size=3&by=x&maybe=")) == "(2, 3, Order(by='x'), 'GET', None)"
+    assert faults(ask(app, "GET", b"/?p=0&size=0&by=x&maybe=y")) == [
+        ("query.p", "int >= 1", "'0'"),
+        ("query.size", "int >= 1", "'0'"),
+        ("query.maybe", "int", "'y'"),
+    ]
 
 
 def test_a_default_may_stand_in_the_marker_or_be_made(ask: Ask, route: Callable[..., App]) -> None:

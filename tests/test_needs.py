@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
+from typing_extensions import TypeAliasType
 
 from duoframe import App, ConfigurationError, Depends, Router
 from duoframe.needs import Wiring, wire
@@ -156,6 +157,14 @@ def test_a_context_manager_is_refused() -> None:
 def test_dependencies_of_a_place_are_depends_of_functions(place: Any, wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"expected dependencies=\[Depends\(function\)\], got"):
         place(dependencies=[wrong])
+
+
+def test_a_dependency_may_have_a_name() -> None:
+    named: Any = TypeAliasType("named", Annotated[int, Depends(two)])
+
+    def handler(value: named) -> None: ...
+
+    assert names(wired(handler)) == ["one", "two"]
 
 
 def test_depends_alone_stands_for_a_class() -> None:

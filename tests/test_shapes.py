@@ -40,6 +40,10 @@ class Account(User):
     password: str = "secret"
 
 
+class Unknown(Struct):
+    what: Missing  # type: ignore[name-defined]  # noqa: F821  # nobody knows it
+
+
 class Label(Struct, frozen=True):
     text: str
 
@@ -538,6 +542,7 @@ def test_a_value_as_deep_as_its_client_likes_is_walked_in_linear_time() -> None:
         (complex, {}, "nothing is known of <class 'complex'>; write a Struct, a dataclass"),
         (list[Callable[[], int]], {}, "nothing is known of"),
         (list["Missing"], {}, "'Missing'"),  # type: ignore[name-defined]  # noqa: F821  # nobody knows it
+        (Unknown, {}, "'Missing' is not defined; define it at the top of the module"),
         (User, {"ge": 1}, "`ge`"),
         (str, {"ge": "x"}, "expected a number"),
         (list[Annotated[int, annotated_types.Gt(0)]], {}, r"write `msgspec.Meta\(...\)` there"),
@@ -546,6 +551,15 @@ def test_a_value_as_deep_as_its_client_likes_is_walked_in_linear_time() -> None:
 def test_a_type_that_cannot_be_read_is_refused_with_the_fix(annotation: Any, options: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         shape_of(annotation, options)
+
+
+def test_an_alias_that_stands_in_itself_is_refused_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(annotation: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(msgspec.inspect, "type_info", endless)  # `type Tree = list[Tree]` is for 3.12
+    with pytest.raises(ConfigurationError, match="; make it a class that holds itself"):
+        shape_of(User)
 
 
 def test_options_constrain_the_whole_body() -> None:
