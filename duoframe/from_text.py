@@ -15,7 +15,7 @@ from duoframe.constraints import constraints_in
 from duoframe.errors import ConfigurationError
 from duoframe.faults import Location
 from duoframe.groups import Field, Group
-from duoframe.inputs import Asked, Input
+from duoframe.inputs import Asked, Input, Schema
 from duoframe.lines import Lines, indented, path_part
 from duoframe.params import REQUIRED, Source
 from duoframe.shapes import shape_of
@@ -113,14 +113,13 @@ def write_group(lines: Lines, asked: Asked, source: Source, group: Group) -> Non
     if group.raw:
         shape = shape_of(asked.annotation, {})
         make, wrong = lines.name(asked.name, "convert", shape.convert), lines.name(asked.name, "invalid", shape.invalid)
-        made = f"{target} = {make}({values})"
         fault = f"misshapen(faults, {(source,)!r}, {lines.name(asked.name, 'shape', shape)}, {values})"
+        lines.add("try:", f"    {target} = {make}({values})", f"except {wrong}:", f"    faults = {fault}")
     else:
-        made = f"{target} = {lines.name(asked.name, 'group', group.make)}(**{values})"
-        wrong = "(TypeError, ValueError) as error"
+        make = lines.name(asked.name, "group", group.make)
         fault = f"refused(faults, {(source,)!r}, error)"
-    attempts = ["try:", f"    {made}", f"except {wrong}:", f"    faults = {fault}"]
-    lines.add("if faults is None:", *indented(*attempts))
+        attempts = ["try:", f"    {target} = {make}(**{values})", "except (TypeError, ValueError) as error:"]
+        lines.add("if faults is None:", *indented(*attempts, f"    faults = {fault}"))
 
 
 def _write_field(lines: Lines, asked: Asked, source: Source, group: Group, field: Field) -> None:
@@ -129,23 +128,23 @@ def _write_field(lines: Lines, asked: Asked, source: Source, group: Group, field
     if source == "header":
         wire = (wire if wire != field.name else wire.replace("_", "-")).lower()
     reader = reader_of(asked, field.annotation)
-    values = f"{asked.name}_values"
-    if group.raw:
-        many = reader is not None and reader.many
-        schema = functools.partial(_property, asked.annotation, field.wire)
-        lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, schema))
-        lines.add(f"text = {_text(lines, source, wire, many)}")
-        lines.add("if text:" if many else "if text is not None:", f"    {values}[{field.wire!r}] = text")
-        return
-    if reader is None:
+    if group.raw:  # what is wrong with it or missing is the model's to say
+        item = f"{asked.name}_values[{field.wire!r}]"
+        schema: Schema = functools.partial(_property, asked.annotation, field.wire)
+        reading, absent = [f"{item} = text"], []
+    elif reader is None:
         raise asked.error(f"has a field {field.name!r} of {field.annotation!r}, which no text stands for")
-    lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, reader.schema))
-    item = f"{values}[{field.name!r}]"
-    reading = _reading(lines, item, "text", (source, wire), f"{asked.name}_{field.name}", reader)
-    lines.add(f"text = {_text(lines, source, wire, reader.many)}", f"if {_there(reader)}:", *indented(*reading))
-    if field.default is REQUIRED:
-        missing = f"faults = missing(faults, {(source, wire)!r}, {reader.expected!r})"
-        lines.add("else:", f"    {item} = None" if reader.optional else f"    {missing}")
+    else:
+        item, schema = f"{asked.name}_values[{field.name!r}]", reader.schema
+        reading = _reading(lines, item, "text", (source, wire), f"{asked.name}_{field.name}", reader)
+        absent = [f"faults = missing(faults, {(source, wire)!r}, {reader.expected!r})"]
+    if reader is not None and reader.optional:
+        absent = [f"{item} = None"]
+    lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, schema))
+    text = _text(lines, source, wire, reader is not None and reader.many)
+    lines.add(f"text = {text}", f"if {_there(reader)}:", *indented(*reading))
+    if absent and field.default is REQUIRED:
+        lines.add("else:", *indented(*absent))
 
 
 def _property(annotation: Any, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -168,8 +167,10 @@ def _reading(lines: Lines, target: str, text: str, loc: Location, name: str, rea
     ]
 
 
-def _there(reader: TextReader) -> str:
+def _there(reader: TextReader | None) -> str:
     """Whether there is a text; an empty one is none where it would be read as None."""
+    if reader is None:
+        return "text is not None"
     try:
         blank = reader.many or (reader.optional and reader.read("") is None)
     except Unreadable:

@@ -105,7 +105,8 @@ def _fault(error: Mapping[str, Any], value: Any, loc: Location) -> Fault:
     if kind in ("literal_error", "enum"):
         return fault(loc, f"one of {said['expected']}", shown(got))
     if kept := {name: said[name] for name in (*NUMBER, *TEXT) if name in said}:
-        return fault(loc, told(kind_of(got), kept, "character" if isinstance(got, str) else "item"), shown(got))
+        name = "number" if isinstance(got, str) and kept.keys() & set(NUMBER) else kind_of(got)
+        return fault(loc, told(name, kept, "character" if isinstance(got, str) else "item"), shown(got))
     if match := _TYPE.fullmatch(kind):
         return fault(loc, _NAMES.get(match[1], match[1]), shown(got) if match[2] == "parsing" else kind_of(got))
     words = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
