@@ -15,7 +15,7 @@ from duoframe.from_body import files_asked, write_bodies, write_file
 from duoframe.from_text import reader_of, write_group, write_path, write_text
 from duoframe.groups import group_of
 from duoframe.inputs import Asked, Input
-from duoframe.lines import Lines, path_part
+from duoframe.lines import Known, Lines, path_part
 from duoframe.params import Dependency, Source
 from duoframe.requests import Request
 from duoframe.signatures import bare, is_optional, marker_of, signature_of
@@ -36,6 +36,7 @@ def bind(
     function: Callable[..., Any],
     path_parameters: Mapping[str, str],
     supply: Supply,
+    known: Known,
     *,
     first: bool = True,
     last: bool = True,
@@ -46,10 +47,11 @@ def bind(
     application's own. A parameter annotated `Request` gets the request, and so does one of that name; one named like a
     part of the path gets that part; `Depends` and the markers of `params` say it of others. Without a marker an
     `UploadFile` is a file of a form, what a text can stand for is read of the query, and all else of the JSON body;
-    ``**kwargs`` gets the other parts of the path. ``first`` and ``last`` say whether it is among what its route binds:
-    the last tells the faults of those before it too. Raises `ConfigurationError` for what no request can give.
+    ``**kwargs`` gets the other parts of the path. ``known`` is what its route reads, ``first`` and ``last`` say where
+    it is among what its route binds: the last tells the faults of those before it too. Raises `ConfigurationError` for
+    what no request can give.
     """
-    binder = _Binder(function, path_parameters, supply)
+    binder = _Binder(function, path_parameters, supply, known)
     binder.lines.waits, binder.lines.ends = not first, last
     parameters = signature_of(function).parameters
     arguments = []
@@ -68,11 +70,13 @@ def bind(
 class _Binder:
     """Finds out what the parameters of one function mean."""
 
-    def __init__(self, function: Callable[..., Any], path_parameters: Mapping[str, str], supply: Supply) -> None:
+    def __init__(
+        self, function: Callable[..., Any], path_parameters: Mapping[str, str], supply: Supply, known: Known
+    ) -> None:
         self._function = function
         self._path_parameters = path_parameters
         self._supply = supply
-        self.lines = Lines(function)
+        self.lines = Lines(function, known)
         self._bodies: list[Asked] = []
 
     def argument(self, parameter: inspect.Parameter) -> list[str]:

@@ -6,6 +6,7 @@ says which. A value has the name of its parameter and an underscore; the names o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,14 @@ from duoframe.params import Source
 from duoframe.readings import HELPERS
 from duoframe.signatures import describe
 
+Known = defaultdict[str, set[str]]
+"""The names that are read of a request, by their sources."""
+
 
 class Lines:
-    """The source of a call of ``function``."""
+    """The source of a call of ``function``; ``known`` are the names that its route reads, which it adds its own to."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], known: Known) -> None:
         self.inputs: list[Input] = []
         """What the lines read."""
         self.names: dict[str, Any] = {"function": function, **HELPERS}
@@ -28,7 +32,7 @@ class Lines:
         """Whether something that runs before may have found faults."""
         self.ends = True
         """Whether nothing more is read behind these lines, so that all the faults are to be told."""
-        self._known: list[tuple[Source, set[str]]] = []
+        self._known = known
         self._first: list[str] = []
         self._lines: list[str] = []
 
@@ -50,10 +54,8 @@ class Lines:
         return name
 
     def known(self, source: Source) -> str:
-        """A name for the names of all that is read of a source."""
-        known: set[str] = set()
-        self._known.append((source, known))
-        return self.name(source, "known", known)
+        """A name for the names of all that the route reads of a source."""
+        return self.name(source, "known", self._known[source])
 
     def absent(self, asked: Asked, loc: Location, expected: str) -> str:
         """The line for a value that the request does not have."""
@@ -74,8 +76,8 @@ class Lines:
 
     def compile(self, arguments: list[str]) -> Callable[..., Any]:
         """The call, which gives the function these arguments."""
-        for source, known in self._known:
-            known.update(read.name for read in self.inputs if read.source == source)
+        for read in self.inputs:
+            self._known[read.source].add(read.name)
         lines = [*self._first, *self._lines]
         if self._lines:
             lines = ["faults = None", *lines]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections import UserDict
+from collections import UserDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from duoframe import binding, signatures
 from duoframe.errors import ConfigurationError
 from duoframe.inputs import Input
+from duoframe.lines import Known
 from duoframe.params import Dependency, SecurityScopes
 from duoframe.pieces import Piece, colour_of
 
@@ -69,7 +70,7 @@ def wire(
     graph = _Graph(path_parameters, overrides)
     for dependency in dependencies:
         graph.supply(dependency, None)
-    bound = binding.bind(handler, path_parameters, graph.supply, first=not graph.needs)
+    bound = binding.bind(handler, path_parameters, graph.supply, graph.known, first=not graph.needs)
     return Wiring(bound.call, tuple(graph.needs), tuple(dict.fromkeys((*graph.inputs, *bound.inputs))))
 
 
@@ -97,6 +98,7 @@ class _Graph:
     ) -> None:
         self.needs: list[Need] = []
         self.inputs: list[Input] = []
+        self.known: Known = defaultdict(set)
         self._path_parameters = path_parameters
         self._overrides = overrides
         self._slots: dict[object, int] = {}
@@ -140,7 +142,7 @@ class _Graph:
         self._asking.append(asking)
         try:
             call, scoped = _given_scopes(function, asking.scopes)
-            bound = binding.bind(call, self._path_parameters, self.supply, last=False)
+            bound = binding.bind(call, self._path_parameters, self.supply, self.known, last=False)
         finally:
             self._asking.pop()
         yields = _yields(function)
@@ -158,6 +160,8 @@ class _Graph:
         piece = Piece(bound.call, colour_of(function), signatures.describe(function), function)
         self.needs.append(Need(piece, slot, frozenset(asking.after), yields, early, function, asking.scopes))
         self.inputs += bound.inputs
+        for source, name in getattr(function, "__duoframe_reads__", ()):
+            self.known[source].add(name)
         return slot
 
 

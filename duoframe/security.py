@@ -301,6 +301,7 @@ class _APIKey(Scheme):
         if not isinstance(name, str) or not re.fullmatch(TOKEN, name):
             raise ConfigurationError(f"{type(self).__name__}(name=...): expected a name without blanks, got {name!r}")
         self.name = name
+        self.__duoframe_reads__ = ((self.place, name),)  # beside what a signature tells
 
     def __call__(self, request: Request) -> str | None:
         sent = self._sent(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import traceback
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def no_dependency(dependency: Dependency, annotation: Any) -> int:
 def bound(handler: Callable[..., Any], **path_params: Any) -> Any:
     """What the handler returns, called as a route with these path parameters calls it, and the request."""
     request: Any = Given(**path_params)
-    return bind(handler, dict.fromkeys(path_params, ""), no_dependency).call(request), request
+    return bind(handler, dict.fromkeys(path_params, ""), no_dependency, defaultdict(set)).call(request), request
 
 
 def test_a_parameter_named_request_gets_it_whatever_its_annotation() -> None:
@@ -59,7 +60,7 @@ def test_a_parameter_named_request_gets_it_whatever_its_annotation() -> None:
     for handler in [*handlers, annotated, unresolved]:
         value, request = bound(handler)
         assert value is request
-    assert bind(bare, {}, no_dependency).call is bare
+    assert bind(bare, {}, no_dependency, defaultdict(set)).call is bare
 
 
 def test_a_parameter_annotated_request_gets_it_whatever_its_name() -> None:
@@ -135,7 +136,7 @@ def test_a_parameter_that_names_nothing_is_refused_by_handler_and_fix() -> None:
     def show_item(item_id): ...  # type: ignore[no-untyped-def]  # as above
 
     with pytest.raises(ConfigurationError) as caught:
-        bind(show_item, {"id": "str", "name": "str"}, no_dependency)
+        bind(show_item, {"id": "str", "name": "str"}, no_dependency, defaultdict(set))
     message = str(caught.value)
     assert "show_item" in message
     assert "'item_id'" in message
@@ -145,12 +146,12 @@ def test_a_parameter_that_names_nothing_is_refused_by_handler_and_fix() -> None:
 
 def test_a_keyword_only_parameter_that_names_nothing_is_refused_too() -> None:
     with pytest.raises(ConfigurationError, match="its parameters: none"):
-        bind(lambda *, item: item, {}, no_dependency)
+        bind(lambda *, item: item, {}, no_dependency, defaultdict(set))
 
 
 def test_an_unreadable_signature_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"the signature of 'type' cannot be read"):
-        bind(type, {}, no_dependency)
+        bind(type, {}, no_dependency, defaultdict(set))
 
 
 def test_handlers_of_every_kind_are_bound(ask: Ask, app: App) -> None:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import TypeAliasType
 
-from duoframe import App, ConfigurationError, Converter, Cookie, Form, Header, Path, Query, Request
+from duoframe import App, ConfigurationError, Converter, Cookie, Depends, Form, Header, Path, Query, Request
+from duoframe.security import APIKeyQuery
 from duoframe.testing import exchange
 from tests.conftest import Ask, MakeApp
 from tests.typed import JSON, MULTIPART, URLENCODED, faults, serve, upload
@@ -535,19 +536,27 @@ def test_a_pydantic_model_of_the_query_reads_by_itself(ask: Ask, route: Callable
     assert not mail.required
 
 
-def test_a_class_that_is_closed_refuses_other_names(ask: Ask, route: Callable[..., App]) -> None:
+def test_a_class_that_is_closed_refuses_names_that_its_route_does_not_know(ask: Ask, route: Callable[..., App]) -> None:
     class Closed(msgspec.Struct, forbid_unknown_fields=True):
         a: int = 1
 
-    def show(closed: Annotated[Closed, Query()], beside: int = 2) -> str:
-        return repr((closed.a, beside))
+    def paging(page: int = 0) -> int:
+        return page
+
+    def show(
+        closed: Annotated[Closed, Query()],
+        page: Annotated[int, Depends(paging)],
+        key: Annotated[str, Depends(APIKeyQuery("key", auto_error=False))],
+        beside: int = 2,
+    ) -> str:
+        return repr((closed.a, page, key, beside))
 
     def field(closed: Annotated[Closed, Header()]) -> str:
         return repr(closed.a)
 
     route(field, "/field")
     app = route(show)
-    assert told(ask(app, "GET", b"/?a=3&beside=4")) == "(3, 4)"
+    assert told(ask(app, "GET", b"/?a=3&beside=4&page=5&key=x")) == "(3, 5, 'x', 4)"
     assert faults(ask(app, "GET", b"/?b=3&c")) == [("query.b", "nothing", "a value"), ("query.c", "nothing", "a value")]
     assert told(ask(app, "GET", b"/field", [(b"a", b"3"), (b"x-other", b"4")])) == "3"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ def no_dependency(dependency: Dependency, annotation: Any) -> int:
 
 
 def inputs_of(function: Callable[..., Any], **path: str) -> tuple[Input, ...]:
-    return bind(function, path, no_dependency).inputs
+    return bind(function, path, no_dependency, defaultdict(set)).inputs
 
 
 def test_inputs_stand_in_the_order_of_the_parameters_and_bodies_last() -> None:
@@ -93,7 +94,7 @@ def test_a_default_that_cannot_be_copied_is_given_as_it_is() -> None:
         _faults = None
 
     request: Any = Given()
-    assert bind(handler, {}, no_dependency).call(request) is single
+    assert bind(handler, {}, no_dependency, defaultdict(set)).call(request) is single
 
 
 def test_two_defaults_are_refused() -> None:
@@ -147,7 +148,7 @@ def test_names_of_parameters_do_not_meet_those_of_the_call() -> None:
             return parse_query(self.query_string)
 
     request: Any = Given()
-    assert bind(handler, {}, no_dependency).call(request) == list(range(1, 14))
+    assert bind(handler, {}, no_dependency, defaultdict(set)).call(request) == list(range(1, 14))
 
 
 def test_a_file_is_no_text() -> None:
