@@ -13,7 +13,6 @@ from typing import Any
 
 from duoframe.annotations import members, unwrapped
 from duoframe.errors import ConfigurationError
-from duoframe.from_text import reader_of
 from duoframe.inputs import Asked
 from duoframe.lines import Lines, indented
 from duoframe.shapes import Shape, shape_of
@@ -108,7 +107,7 @@ def _member(lines: Lines, asked: Asked) -> list[str]:
         f"    except {invalid}:",
         f"        faults = misshapen(faults, {loc!r}, {shape_name}, {member})",
         "else:",
-        f"    {lines.absent(asked, loc, _expected(asked))}",
+        f"    {lines.absent(asked, loc, shape.expected)}",
     ]
 
 
@@ -119,9 +118,3 @@ def _shape(lines: Lines, asked: Asked) -> tuple[Shape, str, str]:
     except ConfigurationError as error:
         raise asked.error(f"cannot be read: {error}") from error
     return shape, lines.name(asked.name, "shape", shape), lines.name(asked.name, "invalid", shape.invalid)
-
-
-def _expected(asked: Asked) -> str:
-    """What a message says is missing."""
-    reader = reader_of(asked)
-    return reader.expected if reader is not None else getattr(asked.type, "__name__", str(asked.type))

@@ -27,6 +27,7 @@ class ModelShape:
     """The shape of a type as a `pydantic.TypeAdapter` reads and writes it."""
 
     invalid: tuple[type[Exception], ...] = (ValidationError, PydanticSerializationError)
+    expected = "a value"
 
     def __init__(self, annotation: Any, constraints: Constraints) -> None:
         if constraints:
@@ -99,7 +100,7 @@ def _fault(error: Mapping[str, Any], value: Any, loc: Location) -> Fault:
     loc = (*loc, *_place(error["loc"], value))
     kind, said, got = error["type"], error.get("ctx", {}), error["input"]
     if kind == "missing":
-        return fault(loc, "a value", "nothing")
+        return fault(loc, ModelShape.expected, "nothing")
     if kind == "extra_forbidden":
         return fault(loc, "nothing", kind_of(got))
     if kind in ("literal_error", "enum"):

@@ -28,6 +28,8 @@ class Shape(Protocol):
     annotation: Any
     invalid: tuple[type[Exception], ...]
     """What is raised for a value that does not fit."""
+    expected: str
+    """The type as messages tell it: ``"object"``."""
 
     @property
     def decode(self) -> Callable[[bytes], Any]:
@@ -93,12 +95,13 @@ class PlainShape:
         import msgspec
 
         from duoframe.builders import builder, converts
-        from duoframe.outlines import outline
+        from duoframe.outlines import expected, outline
         from duoframe.projections import projection
 
         annotation = Annotated[annotation, msgspec.Meta(**constraints)] if constraints else annotation
         self.annotation = annotation
         self._tree = outline(annotation)
+        self.expected = expected(self._tree)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(annotation).decode
         self.convert: Callable[[Any], Any] = partial(msgspec.convert, type=annotation, str_keys=True)
         if converts(self._tree):

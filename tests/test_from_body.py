@@ -256,9 +256,13 @@ def test_several_bodies_are_members_of_one_object(ask: Ask, route: Callable[...,
     assert faults(post(ask, app, b'{"item": {"name": 1}, "howMany": 0, "mode": "c"}')) == [
         ("body.item.name", "str", "int"),
         ("body.item.price", "float", "nothing"),
-        ("body.owner", "Model", "nothing"),
+        ("body.owner", "a value", "nothing"),
         ("body.howMany", "int >= 1", "0"),
         ("body.mode", "one of 'a', 'b'", "'c'"),
+    ]
+    assert faults(post(ask, app, b'{"owner": {"name": "b"}}')) == [
+        ("body.item", "object", "nothing"),
+        ("body.howMany", "int >= 1", "nothing"),
     ]
     assert faults(post(ask, app, b"[]")) == [("body", "object", "array")]
     assert post(ask, app, b"").status == 400
