@@ -108,8 +108,9 @@ def _of_object(node: Any, value: Any, loc: Location) -> Iterator[Part]:
         elif field.required:
             yield fault((*loc, field.encode_name), expected(field.type), "nothing")
     if getattr(node, "forbid_unknown_fields", False):
-        for name in value.keys() - known:
-            yield fault((*loc, name), "nothing", kind_of(value[name]))
+        for name in value:
+            if name not in known:
+                yield fault((*loc, name), "nothing", kind_of(value[name]))
 
 
 def _of_array(node: Any, value: Any, loc: Location) -> Iterator[Part]:
@@ -158,7 +159,8 @@ def _of_union(node: Any, value: Any, loc: Location) -> Iterator[Part]:
         place, tag = _tag(inner[0], value)
         inner = [member for own, member in tags.items() if own == tag]
         if not inner:
-            yield fault((*loc, place), f"one of {', '.join(map(repr, tags))}", "nothing" if tag is None else shown(tag))
+            got = "nothing" if tag is _ABSENT else shown(tag)
+            yield fault((*loc, place), f"one of {', '.join(map(repr, tags))}", got)
             return
     if inner:
         yield inner[0], value, loc
@@ -179,8 +181,8 @@ def _seat(node: Node) -> str | None:
 def _tag(node: Any, value: Any) -> tuple[str | int, Any]:
     """Where the tag of a Struct stands, and what stands there."""
     if isinstance(value, dict):
-        return node.tag_field, value.get(node.tag_field)
-    return 0, value[0] if value else None
+        return node.tag_field, value.get(node.tag_field, _ABSENT)
+    return 0, value[0] if value else _ABSENT
 
 
 def _in_length(node: Any, length: int) -> bool:
@@ -196,6 +198,7 @@ def _counted(value: Any, wanted: type[list[Any] | dict[str, Any]]) -> str:
     return f"{kind_of(value)} of {len(value)}"
 
 
+_ABSENT = object()
 _SEATS: dict[str | None, type] = {"object": dict, "array": list}
 _KINDS: dict[type, str] = {type(None): "null", list: "array", dict: "object"}
 _READ_OF: dict[type, tuple[type, ...]] = {

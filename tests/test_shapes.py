@@ -44,6 +44,10 @@ class Unknown(Struct):
     what: Missing  # type: ignore[name-defined]  # noqa: F821  # nobody knows it
 
 
+class Closed(Struct, forbid_unknown_fields=True):
+    known: int = 1
+
+
 class Label(Struct, frozen=True):
     text: str
 
@@ -398,6 +402,8 @@ def test_every_field_that_does_not_fit_is_told() -> None:
         (Pair | Single, ["Pear", 1], [((0,), "one of 'Pair', 'Single'", "'Pear'")]),
         (Pair | Single, [], [((0,), "one of 'Pair', 'Single'", "nothing")]),
         (Pair | Single, ["Single", "x"], [((1,), "int", "str")]),
+        (Cat | Dog, {"type": None}, [(("type",), "one of 'Cat', 'Dog'", "null")]),
+        (Closed, {"c": 1, "b": 2, "a": 3, "d": 4}, [((name,), "nothing", "int") for name in "cbad"]),
         (Cat, {"type": "Dog"}, [(("type",), "'Cat'", "'Dog'"), (("owner",), "object", "nothing")]),
         (Positive, {"number": -1}, [((), "number must not be negative", "object")]),
         (dict[str, Positive], {"a": {"number": -1}}, [((), "number must not be negative", "object")]),
