@@ -38,6 +38,7 @@ def bind(
     supply: Supply,
     known: Known,
     *,
+    embed: bool = False,
     first: bool = True,
     last: bool = True,
 ) -> Bound:
@@ -47,11 +48,11 @@ def bind(
     application's own. A parameter annotated `Request` gets the request, and so does one of that name; one named like a
     part of the path gets that part; `Depends` and the markers of `params` say it of others. Without a marker an
     `UploadFile` is a file of a form, what a text can stand for is read of the query, and all else of the JSON body;
-    ``**kwargs`` gets the other parts of the path. ``known`` is what its route reads, ``first`` and ``last`` say where
-    it is among what its route binds: the last tells the faults of those before it too. Raises `ConfigurationError` for
-    what no request can give.
+    ``**kwargs`` gets the other parts of the path. ``known`` is what its route reads, ``embed`` says that each body is a
+    member of one object, ``first`` and ``last`` where it is among what its route binds: the last tells the faults of
+    those before it too. Raises `ConfigurationError` for what no request can give.
     """
-    binder = _Binder(function, path_parameters, supply, known)
+    binder = _Binder(function, path_parameters, supply, known, embed)
     binder.lines.waits, binder.lines.ends = not first, last
     parameters = signature_of(function).parameters
     arguments = []
@@ -71,13 +72,19 @@ class _Binder:
     """Finds out what the parameters of one function mean."""
 
     def __init__(
-        self, function: Callable[..., Any], path_parameters: Mapping[str, str], supply: Supply, known: Known
+        self,
+        function: Callable[..., Any],
+        path_parameters: Mapping[str, str],
+        supply: Supply,
+        known: Known,
+        embed: bool,
     ) -> None:
         self._function = function
         self._path_parameters = path_parameters
         self._supply = supply
         self.lines = Lines(function, known)
         self._bodies: list[Asked] = []
+        self._embed = embed
 
     def argument(self, parameter: inspect.Parameter) -> list[str]:
         """What the call says for a parameter; nothing where its default stays."""
@@ -88,7 +95,7 @@ class _Binder:
 
     def compile(self, arguments: list[str]) -> Bound:
         """The call with these arguments."""
-        write_bodies(self.lines, self._bodies)
+        write_bodies(self.lines, self._bodies, self._embed)
         return Bound(self.lines.compile(arguments), tuple(self.lines.inputs))
 
     def _value(self, parameter: inspect.Parameter) -> str | None:

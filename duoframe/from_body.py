@@ -53,12 +53,12 @@ def write_file(lines: Lines, asked: Asked) -> None:
     )
 
 
-def write_bodies(lines: Lines, bodies: list[Asked]) -> None:
-    """What is read of the JSON body: the whole by one parameter, members of an object by several."""
+def write_bodies(lines: Lines, bodies: list[Asked], embed: bool) -> None:
+    """What is read of the JSON body: the whole by one parameter, members of an object by several, or with ``embed``."""
     for asked in bodies:
         if types.NoneType in members(unwrapped(asked.type)[0]):
             asked.admit_none()
-    if len(bodies) == 1 and not bodies[0].options.get("embed"):
+    if len(bodies) == 1 and not (embed or bodies[0].options.get("embed")):
         _write_whole(lines, bodies[0])
     elif bodies:
         _write_members(lines, bodies)

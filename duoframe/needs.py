@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import functools
 from collections import UserDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from duoframe import binding, signatures
@@ -59,19 +59,26 @@ def checked(dependencies: Iterable[Any]) -> tuple[Dependency, ...]:
 
 def wire(
     handler: Callable[..., Any],
-    dependencies: Iterable[Dependency],
+    dependencies: Sequence[Dependency],
     path_parameters: Mapping[str, str],
     overrides: Mapping[Callable[..., Any], Callable[..., Any]],
+    *,
+    embed: bool = False,
 ) -> Wiring:
     """Compile a handler's dependencies: ``dependencies``, which are made for their own sake, and those it asks for.
 
-    ``overrides`` names what stands in for a function. Raises `ConfigurationError`.
+    ``overrides`` names what stands in for a function. Bodies are members of one object with ``embed``, and where they
+    are several. Raises `ConfigurationError`.
     """
-    graph = _Graph(path_parameters, overrides)
+    graph = _Graph(path_parameters, overrides, embed)
     for dependency in dependencies:
         graph.supply(dependency, None)
-    bound = binding.bind(handler, path_parameters, graph.supply, graph.known, first=not graph.needs)
-    return Wiring(bound.call, tuple(graph.needs), tuple(dict.fromkeys((*graph.inputs, *bound.inputs))))
+    bound = graph.bind(handler, first=not graph.needs)
+    inputs = (*graph.inputs, *bound.inputs)
+    bodies = {(read.name, read.options.get("embed", False)) for read in inputs if read.source == "body"}
+    if len(bodies) > 1 and not all(embedded for _, embedded in bodies):  # one function alone could not know
+        return wire(handler, dependencies, path_parameters, overrides, embed=True)
+    return Wiring(bound.call, tuple(graph.needs), tuple(dict.fromkeys(inputs)))
 
 
 class Overrides(UserDict[Callable[..., Any], Callable[..., Any]]):
@@ -94,11 +101,15 @@ class _Graph:
     """The dependencies of one route while they are compiled, depth first."""
 
     def __init__(
-        self, path_parameters: Mapping[str, str], overrides: Mapping[Callable[..., Any], Callable[..., Any]]
+        self,
+        path_parameters: Mapping[str, str],
+        overrides: Mapping[Callable[..., Any], Callable[..., Any]],
+        embed: bool,
     ) -> None:
         self.needs: list[Need] = []
         self.inputs: list[Input] = []
-        self.known: Known = defaultdict(set)
+        self._known: Known = defaultdict(set)
+        self._embed = embed
         self._path_parameters = path_parameters
         self._overrides = overrides
         self._slots: dict[object, int] = {}
@@ -129,6 +140,10 @@ class _Graph:
             self._asking[-1].after.add(slot)
         return slot
 
+    def bind(self, function: Callable[..., Any], **place: bool) -> binding.Bound:
+        """A function whose dependencies are those of this graph; ``place`` is its ``first`` or ``last``."""
+        return binding.bind(function, self._path_parameters, self.supply, self._known, embed=self._embed, **place)
+
     def _require(self, slot: int, scopes: tuple[str, ...]) -> None:
         """Somebody else asks for a value, and requires these scopes of all that it is made of."""
         need = self.needs[slot]
@@ -142,7 +157,7 @@ class _Graph:
         self._asking.append(asking)
         try:
             call, scoped = _given_scopes(function, asking.scopes)
-            bound = binding.bind(call, self._path_parameters, self.supply, self.known, last=False)
+            bound = self.bind(call, last=False)
         finally:
             self._asking.pop()
         yields = _yields(function)
@@ -161,7 +176,7 @@ class _Graph:
         self.needs.append(Need(piece, slot, frozenset(asking.after), yields, early, function, asking.scopes))
         self.inputs += bound.inputs
         for source, name in getattr(function, "__duoframe_reads__", ()):
-            self.known[source].add(name)
+            self._known[source].add(name)
         return slot
 
 

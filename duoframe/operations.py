@@ -97,12 +97,10 @@ class Operation:
             kinds = _FORMS[1:] if any(given.source == "file" for given in fields) else _FORMS
             schema = self._members(fields)
             return {"content": {kind: {"schema": schema} for kind in kinds}, **_required(fields)} if fields else None
-        members = [given for given in bodies if given.options.get("embed")]
-        parts = [self._schema(given) for given in bodies if given not in members]
-        parts += [self._members(members)] if members else []
-        schema = parts[0] if len(parts) == 1 else {"allOf": parts}
+        embedded = bodies[0].options.get("embed")
+        schema = self._members(bodies) if embedded else self._schema(bodies[0])
         kind = bodies[0].options.get("media_type", "application/json")
-        said = {name: text for name, text in _said(bodies[0]).items() if name == "description" and not members}
+        said = {} if embedded else {name: text for name, text in _said(bodies[0]).items() if name == "description"}
         return {**said, "content": {kind: {"schema": schema}}, **_required(bodies)}
 
     def _members(self, inputs: list[Input]) -> Schema:

@@ -96,8 +96,8 @@ def unknown(faults: Faults, source: str, names: Iterable[str], known: Collection
 
 
 def refuse(request: Request, faults: Faults) -> NoReturn:
-    """Raise `RequestValidationError` for these faults and those of what ran before."""
-    raise RequestValidationError([*(request._faults or ()), *(faults or ())])
+    """Raise `RequestValidationError` for these faults and those of what ran before, each once."""
+    raise RequestValidationError(list(dict.fromkeys((*(request._faults or ()), *(faults or ())))))
 
 
 def keep(request: Request, faults: list[Fault]) -> object:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duoframe import App, Body, ConfigurationError, File, Form, Query, Request, UploadFile
+from duoframe import App, Body, ConfigurationError, Depends, File, Form, Query, Request, UploadFile
 from duoframe.testing import exchange
 from tests.conftest import Ask
 from tests.typed import JSON, MULTIPART, URLENCODED, faults, serve, upload
@@ -278,6 +278,47 @@ def test_one_body_may_be_a_member_too(ask: Ask, route: Callable[..., App]) -> No
     assert told(post(ask, app, b"{}")) == told(post(ask, app, b"")) == "None"
     assert post(ask, app, b"{}", [(b"content-type", b"text/plain")]).status == 415
     assert app.routes[0].inputs[0].options["embed"]
+
+
+def test_bodies_of_a_handler_and_its_dependencies_are_members_of_one_object(
+    ask: Ask, route: Callable[..., App]
+) -> None:
+    def owned(owner: Model) -> str:
+        return owner.name
+
+    def counted(item: Item, count: Annotated[int | None, Body()]) -> int | None:
+        return count
+
+    def create(item: Item, owner: Annotated[str, Depends(owned)], count: Annotated[Any, Depends(counted)]) -> str:
+        return repr((item, owner, count))
+
+    app = route(create)
+    body = b'{"item": {"name": "a", "price": 1}, "owner": {"name": "b"}}'
+    assert told(post(ask, app, body)) == repr((Item("a", 1.0), "b", None))
+    assert faults(post(ask, app, b'{"item": 5}')) == [
+        ("body.owner", "a value", "nothing"),
+        ("body.item", "object", "int"),
+    ]
+    assert faults(post(ask, app, b"[]")) == [("body", "object", "array")]
+
+
+def test_a_body_that_functions_call_by_one_name_is_one_body(ask: Ask, route: Callable[..., App]) -> None:
+    def owned(item: Item) -> str:
+        return item.name
+
+    def create(item: Item, owner: Annotated[str, Depends(owned)]) -> str:
+        return repr((item, owner))
+
+    def embedded(item: Annotated[Item, Body(embed=True)], owner: Annotated[str, Depends(owned)]) -> str:
+        return repr((item, owner))
+
+    route(embedded, "/embedded")
+    app = route(create)
+    assert told(post(ask, app, b'{"name": "a", "price": 1}')) == repr((Item("a", 1.0), "a"))
+    assert told(ask(app, "POST", b"/embedded", JSON, b'{"item": {"name": "a", "price": 1}}')) == repr(
+        (Item("a", 1.0), "a")
+    )
+    assert faults(post(ask, app, b"{}")) == [("body.name", "str", "nothing"), ("body.price", "float", "nothing")]
 
 
 def test_a_body_has_a_schema_with_its_components(app: App) -> None:

@@ -634,26 +634,27 @@ def test_several_bodies_are_members_of_one() -> None:
     }
 
 
-def test_a_body_that_several_functions_read_is_all_that_they_ask_for() -> None:
+def test_bodies_of_several_functions_are_members_of_one_too() -> None:
     def named(item: Item) -> str:
         return item.name
 
-    def counted(count: Annotated[int, Body(embed=True, ge=0, le=9)]) -> int:
+    def counted(count: Annotated[int, Body(ge=0, le=9)] = 1) -> int:
         return count
 
     def handler(page: Page, name: str = Depends(named), count: int = Depends(counted)) -> str:
         return name
 
-    count = {"type": "integer", "minimum": 0, "maximum": 9}
     assert described(handler)["requestBody"] == {
         "content": {
             "application/json": {
                 "schema": {
-                    "allOf": [
-                        ITEM,
-                        {"$ref": "#/components/schemas/Page"},
-                        {"type": "object", "properties": {"count": count}, "required": ["count"]},
-                    ]
+                    "type": "object",
+                    "properties": {
+                        "item": ITEM,
+                        "count": {"type": "integer", "minimum": 0, "maximum": 9, "default": 1},
+                        "page": {"$ref": "#/components/schemas/Page"},
+                    },
+                    "required": ["item", "page"],
                 }
             }
         },
