@@ -81,7 +81,9 @@ def _plain(annotation: Any) -> Any:
 def _of_model(kind: Any) -> Group:
     fields = []
     for name, field in kind.model_fields.items():
-        alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
+        alias = field.validation_alias or name
+        if not isinstance(alias, str):
+            raise TypeError(f"its field {name!r} has {alias!r}; give it one name")
         default = REQUIRED if field.is_required() else None if field.default_factory else field.default
-        fields.append(Field(name, alias or name, field.annotation, default))
+        fields.append(Field(name, alias, field.annotation, default))
     return Group(kind, tuple(fields), raw=True, closed=kind.model_config.get("extra") == "forbid")

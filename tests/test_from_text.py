@@ -647,6 +647,16 @@ def test_a_group_with_a_field_of_no_type_is_refused_by_it(app: App, annotation: 
     assert str(annotation) in str(caught.value)
 
 
+def test_a_field_of_several_names_is_refused_by_them(app: App) -> None:
+    class Choices(pydantic.BaseModel):
+        a: int = pydantic.Field(validation_alias=pydantic.AliasChoices("b", "c"))
+
+    def show(choices: Annotated[Choices, Query()]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"fields cannot be read: its field 'a' has .*'c'.*; give it one name"):
+        app.get("/")(show)
+
+
 def test_a_constraint_that_makes_no_sense_is_refused_by_name(app: App) -> None:
     def show(name: Annotated[str, Query(ge=1)]) -> None: ...
 
