@@ -138,9 +138,10 @@ def _write_field(lines: Lines, asked: Asked, source: Source, group: Group, field
         item, schema = f"{asked.name}_values[{field.name!r}]", reader.schema
         reading = _reading(lines, item, "text", (source, wire), f"{asked.name}_{field.name}", reader)
         absent = [f"faults = missing(faults, {(source, wire)!r}, {reader.expected!r})"]
-    if reader is not None and reader.optional:
-        absent = [f"{item} = None"]
-    lines.inputs.append(Input(source, wire, bare(field.annotation), field.default, {}, schema))
+    default = field.default
+    if reader is not None and reader.optional and default is REQUIRED:
+        default, absent = None, [f"{item} = None"]
+    lines.inputs.append(Input(source, wire, bare(field.annotation), default, {}, schema))
     text = _text(lines, source, wire, reader is not None and reader.many)
     lines.add(f"text = {text}", f"if {_there(reader)}:", *indented(*reading))
     if absent and field.default is REQUIRED:

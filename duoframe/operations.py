@@ -130,7 +130,7 @@ class Operation:
         schema = self._components.take(given.schema(), "input")
         if given.required and given.source != "body" and schema.get("type") == "array":
             schema["minItems"] = max(1, schema.get("minItems", 1))  # nothing can be sent for an empty one
-        default = None if given.required else _plain(given.default)
+        default = None if given.required else _plain(given.default, schema)
         if default is not None:
             schema["default"] = default
         return {**schema, **{name: given.options[name] for name in ("title", "examples") if name in given.options}}
@@ -150,12 +150,13 @@ def _said(given: Input) -> dict[str, Any]:
     return {name: given.options[name] for name in ("description", "deprecated") if given.options.get(name)}
 
 
-def _plain(value: object) -> Any:
-    """A default as JSON has it; None for one that cannot be told so."""
+def _plain(value: object, schema: Schema) -> Any:
+    """A default as JSON has it, a decimal as its schema says; None for one that cannot be told so."""
     import msgspec
 
+    encoder = msgspec.json.Encoder(decimal_format="number" if schema.get("type") == "number" else "string")
     try:
-        return msgspec.json.decode(msgspec.json.encode(value))
+        return msgspec.json.decode(encoder.encode(value))
     except (TypeError, ValueError, msgspec.MsgspecError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import decimal
 import enum
 import json
 import uuid
@@ -571,6 +572,19 @@ def test_a_group_of_parameters_is_listed_one_by_one() -> None:
     assert (size["name"], size["schema"]["default"], after["name"]) == ("size", 20, "after")
 
 
+def test_a_field_of_a_group_that_may_be_none_may_be_left_out() -> None:
+    class Since(msgspec.Struct):
+        day: datetime.date | None
+
+    class Model(pydantic.BaseModel):
+        number: int | None
+
+    def handler(since: Annotated[Since, Query()], model: Annotated[Model, Query()]) -> str:
+        return ""
+
+    assert [parameter.get("required") for parameter in described(handler)["parameters"]] == [None, None]
+
+
 def test_a_parameter_of_the_path_is_as_narrow_as_pattern_and_handler_together() -> None:
     def handler(
         id: Annotated[int, Path(ge=1, le=10**30, description="Which")],
@@ -712,6 +726,18 @@ def test_a_form_is_urlencoded_or_multipart_and_one_with_files_is_multipart() -> 
 
 
 NOT_JSON = {"at": object()}
+
+
+def test_a_default_is_of_the_type_that_is_told() -> None:
+    price = decimal.Decimal("1.50")
+
+    def handler(price: decimal.Decimal = price, least: Annotated[decimal.Decimal, Body()] = price) -> str:
+        return ""
+
+    operation = described(handler)
+    assert operation["parameters"][0]["schema"] == {"type": "number", "default": 1.5}
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert (body["type"], body["default"]) == ("string", "1.50")
 
 
 def test_a_default_that_json_has_no_word_for_is_not_told() -> None:
