@@ -161,10 +161,19 @@ def _declared(handler: Callable[..., Any], model: Any) -> Declared:
         if kind is NoneType:
             none = True
         elif isinstance(kind, type) and _has_its_kind(kind):
-            kinds.append(Iterator if kind is Iterable else kind)  # for a list is one too, and may be data
+            kinds.append(Iterator if kind is Iterable else kind)  # for a list is one too, and is data
+            models += _listed(member) if kind is Iterable else ()
         elif kind not in (Never, NoReturn):
             models.append(member)
     return Declared(tuple(models), tuple(kinds), none)
+
+
+def _listed(annotation: Any) -> Iterator[Any]:
+    """The list that an Iterable may be, unless it is of chunks or of anything."""
+    for item in get_args(unwrapped(annotation)[0]):
+        kinds = [kind for kind in map(_kind, _members(item)) if isinstance(kind, type) and kind not in _ANYTHING]
+        if not all(issubclass(kind, str | bytes | bytearray | memoryview) for kind in kinds):
+            yield list[item]  # type: ignore[valid-type]  # a type made while it runs
 
 
 def _members(annotation: Any) -> Iterator[Any]:
