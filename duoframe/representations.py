@@ -13,6 +13,7 @@ from collections.abc import (
     AsyncIterable,
     Awaitable,
     Callable,
+    Collection,
     Coroutine,
     Generator,
     Iterable,
@@ -86,7 +87,7 @@ class Representation:
         """The middleware that the route needs for it, innermost."""
         self._writers = {media_type: _writer(media_type, self.shape) for media_type in offers if self.shape}
         self._kinds = (Response, *declared.kinds)
-        self._splits = not any(_kind(model) is tuple for model in declared.models)
+        self._splits = not any(_kind(model) in _TUPLES for model in declared.models)
 
     def schema(self) -> tuple[dict[str, Any], dict[str, Any]] | None:  # Any: JSON
         """The JSON Schema of an answer, with the components that it refers to; None where nothing is declared."""
@@ -169,11 +170,11 @@ def _declared(handler: Callable[..., Any], model: Any) -> Declared:
 
 
 def _listed(annotation: Any) -> Iterator[Any]:
-    """The list that an Iterable may be, unless it is of chunks or of anything."""
+    """The data that an Iterable may be, unless it is of chunks or of anything."""
     for item in get_args(unwrapped(annotation)[0]):
         kinds = [kind for kind in map(_kind, _members(item)) if isinstance(kind, type) and kind not in _ANYTHING]
         if not all(issubclass(kind, str | bytes | bytearray | memoryview) for kind in kinds):
-            yield list[item]  # type: ignore[valid-type]  # a type made while it runs
+            yield Sequence[item]  # type: ignore[valid-type]  # a type made while it runs
 
 
 def _members(annotation: Any) -> Iterator[Any]:
@@ -269,6 +270,8 @@ def _shown(annotation: Any) -> str:
     return f"`{name.replace('<locals>.', '').replace('typing.', '')}`"
 
 
+_TUPLES = (tuple, Sequence, Collection)
+"""What a tuple is as a whole."""
 _ANYTHING = (inspect.Signature.empty, Any, object, Awaitable, Coroutine)
 """What declares nothing that could be kept; an awaitable is refused when it comes."""
 _FIX = "or pass `response_model=None` to answer whatever is returned"

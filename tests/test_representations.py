@@ -171,6 +171,8 @@ def stored(item: Item) -> Data:
         (tuple[Item, ...], (SecretItem("b", 1.0),), [{"name": "b", "price": 1.0}]),
         (dict[str, int] | tuple[float, float], (1.0, 2.0), [1.0, 2.0]),
         (tuple[int, int, int], (1, 2, 3), [1, 2, 3]),
+        (Sequence[int], (1, 200), [1, 200]),
+        (Iterable[Item], (SecretItem("b", 1.0),), [{"name": "b", "price": 1.0}]),
         (Cat | Dog, Dog("a"), {"type": "Dog", "name": "a"}),
         (Model, SecretModel(name="a", inner=SecretInner(value=1)), {"name": "a", "inner": {"value": 1}}),
         (list[Model], [SecretModel(name="a")], [{"name": "a", "inner": None}]),
