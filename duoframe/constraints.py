@@ -50,6 +50,14 @@ def constraints_of(metadata: Iterable[Any]) -> Constraints:
     return found
 
 
+def refuse_unkept(metadata: Iterable[Any]) -> None:
+    """Raise `ConfigurationError` for a constraint of `annotated_types` that only Pydantic keeps."""
+    for one in metadata:
+        if type(one).__module__ == "annotated_types" and (hasattr(one, "func") or hasattr(one, "tz")):
+            fix = "write `pydantic.AfterValidator(...)` or `msgspec.Meta(...)`"
+            raise ConfigurationError(f"nobody keeps {one!r}; {fix}")
+
+
 def notes_of(metadata: Iterable[Any]) -> dict[str, Any]:
     """What a `msgspec.Meta` or a `pydantic.Field` inside an ``Annotated[...]`` adds to a JSON Schema."""
     notes: dict[str, Any] = {}

@@ -26,6 +26,7 @@ from duoframe.constraints import (
     constraints_in,
     constraints_of,
     notes_of,
+    refuse_unkept,
     schema_of,
     told,
 )
@@ -104,6 +105,8 @@ def _reader(annotation: Any, constraints: Constraints) -> TextReader | None:
         reader = _scalar(SCALARS[kind], constraints) if kind in SCALARS else None
     if is_pydantics(kind, metadata):
         reader = _checked(reader, annotation)
+    else:
+        refuse_unkept(metadata)
     if reader is not None:
         reader._schema.update(notes_of(metadata))
     return reader

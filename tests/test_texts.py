@@ -188,6 +188,9 @@ def test_constraints_of_several_kinds_are_told_together() -> None:
         (str, {"pattern": "("}, r"pattern='\(': expected a regular expression"),
         (str, {"pattern": b"x"}, "expected a regular expression"),
         (str, {"pattern": 5}, "expected a regular expression"),
+        (Annotated[str, annotated_types.Predicate(str.islower)], {}, "nobody keeps Predicate"),
+        (list[annotated_types.LowerCase[str]], {}, "nobody keeps Predicate"),
+        (Annotated[datetime.datetime, annotated_types.Timezone(None)], {}, r"nobody keeps Timezone.*`msgspec.Meta"),
     ],
 )
 def test_a_constraint_that_cannot_hold_is_refused_at_once(annotation: Any, options: Any, message: str) -> None:
@@ -229,6 +232,9 @@ def test_what_pydantic_says_beside_a_type_holds_behind_our_grammar() -> None:
         with pytest.raises(Unreadable, match="expected int >= 2"):
             made.read(text)
     assert reader(Annotated[str, pydantic.Field(pattern="^a")]).expected == "str matching '^a'"
+    kept = reader(Annotated[str, pydantic.Field(max_length=5), annotated_types.Predicate(str.islower)])
+    with pytest.raises(Unreadable):
+        kept.read("A")
 
 
 def test_a_collection_goes_through_pydantic_as_a_whole() -> None:
