@@ -76,8 +76,12 @@ def shape_of(annotation: Any, options: Mapping[str, Any] = MappingProxyType({}))
     constraints = constraints_in(options)
     found = list(parts(annotation))
     if any(is_pydantics(kind, metadata) for kind, metadata in found):
-        from duoframe.models import ModelShape
-
+        try:
+            from duoframe.models import ModelShape
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"{annotation!r} holds what Pydantic reads: install the extra, pip install 'duoframe[pydantic]'"
+            ) from error
         return ModelShape(annotation, constraints)
     for kind, metadata in found:
         if any(type(one).__module__ == "annotated_types" for one in metadata):

@@ -33,6 +33,7 @@ from duoframe.constraints import (
 from duoframe.errors import ConfigurationError
 from duoframe.faults import MAX_SHOWN
 from duoframe.scalars import SCALARS, Scalar
+from duoframe.shapes import shape_of
 
 Schema = dict[str, Any]
 
@@ -114,9 +115,7 @@ def _reader(annotation: Any, constraints: Constraints) -> TextReader | None:
 
 def _checked(reader: TextReader | None, annotation: Any) -> TextReader | None:
     """What a text stands for by our grammar, or the text itself where there is none, by way of Pydantic."""
-    from duoframe.models import ModelShape
-
-    shape = ModelShape(annotation, {})
+    shape = shape_of(annotation)
     if reader is None:
         schema, _ = shape.schema("input")
         if schema.get("type") != "string":

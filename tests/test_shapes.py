@@ -568,6 +568,17 @@ def test_an_alias_that_stands_in_itself_is_refused_with_the_fix(monkeypatch: pyt
         shape_of(User)
 
 
+def test_a_type_of_pydantics_where_there_is_none_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Identifier:
+        """As libraries have it that can do with Pydantic and without."""
+
+        def __get_pydantic_core_schema__(self, *args: Any) -> Any: ...
+
+    monkeypatch.setitem(sys.modules, "duoframe.models", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'duoframe\[pydantic\]'"):
+        shape_of(list[Identifier])
+
+
 def test_options_constrain_the_whole_body() -> None:
     shape = shape_of(list[int], {"min_length": 1, "description": "of no matter"})
     assert shape.decode(b"[1]") == [1]
