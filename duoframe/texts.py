@@ -191,7 +191,9 @@ def _choice(name: str, values: Iterable[Any], constraints: Constraints) -> TextR
             return found[text]
         raise Unreadable(expected, shown(text))
 
-    reader = TextReader(read, expected, {"enum": raw}, blank="" in found)
+    kinds = [_KINDS.get(kind) for kind in {type(plain) for plain in raw}]
+    schema = {"type": kinds[0], "enum": raw} if len(kinds) == 1 and kinds[0] else {"enum": raw}
+    reader = TextReader(read, expected, schema, blank="" in found)
     return _or_none(reader) if optional else reader
 
 
@@ -299,6 +301,7 @@ def _counted(texts: list[str]) -> str:
     return f"{len(texts)} item{'' if len(texts) == 1 else 's'}"
 
 
+_KINDS = {str: "string", int: "integer"}
 _RANKS = {kind: rank for rank, kind in enumerate(SCALARS)}
 _COLLECTIONS: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,

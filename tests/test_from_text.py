@@ -21,6 +21,7 @@ from duoframe import App, ConfigurationError, Converter, Cookie, Depends, Form, 
 from duoframe.security import APIKeyQuery
 from duoframe.testing import exchange
 from tests.conftest import Ask, MakeApp
+from tests.kinds import Level
 from tests.typed import JSON, MULTIPART, URLENCODED, faults, serve, upload
 from tests.typed import given as told
 
@@ -128,6 +129,15 @@ def test_what_a_converter_gave_is_held_to_what_its_parameter_says(ask: Ask, rout
         ("path.id", "int <= 9", "'10'"),
         ("path.ratio", "float > 0", "'0.0'"),
     ]
+
+
+def test_an_enum_of_numbers_may_stand_behind_a_converter(ask: Ask, route: Callable[..., App]) -> None:
+    def show(level: Level) -> str:
+        return repr(level)
+
+    app = route(show, "/{level:int}")
+    assert told(ask(app, "GET", b"/2")) == repr(Level.HIGH)
+    assert faults(ask(app, "GET", b"/3")) == [("path.level", "one of 1, 2", "'3'")]
 
 
 def test_a_marker_without_an_annotation_takes_the_kind_of_the_path(ask: Ask, route: Callable[..., App]) -> None:

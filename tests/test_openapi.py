@@ -525,7 +525,7 @@ def test_each_parameter_has_its_place_its_name_and_its_schema() -> None:
             "description": "A word.",
             "schema": {"type": "string", "minLength": 2, "maxLength": 9, "pattern": "^a"},
         },
-        {"name": "kind", "in": "query", "schema": {"enum": ["new", "used"], "default": "new"}},
+        {"name": "kind", "in": "query", "schema": {"type": "string", "enum": ["new", "used"], "default": "new"}},
         {
             "name": "p[]",
             "in": "query",
@@ -601,7 +601,7 @@ def test_a_parameter_of_the_path_is_as_narrow_as_pattern_and_handler_together() 
     assert schemas["id"] == {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
     assert schemas["plain"]["type"] == "integer"
     assert schemas["plain"]["minimum"] < 0
-    assert schemas["kind"] == {"enum": ["new", "used"]}
+    assert schemas["kind"] == {"type": "string", "enum": ["new", "used"], "pattern": r"^[^/\u0000-\u001F\u007F]+$"}
     assert schemas["text"] == {"type": "string", "maxLength": 3, "pattern": r"^[^/\u0000-\u001F\u007F]+$"}
     assert schemas["half"] == {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 

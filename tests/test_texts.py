@@ -262,7 +262,10 @@ def test_no_text_stands_for_a_model() -> None:
         (float, {"le": decimal.Decimal("1.5")}, {"type": "number", "maximum": 1.5}),
         (bool | None, {}, {"type": "boolean"}),
         (uuid.UUID, {}, {"type": "string", "format": "uuid"}),
-        (Colour, {}, {"enum": ["red", "blue"]}),
+        (Colour, {}, {"type": "string", "enum": ["red", "blue"]}),
+        (Level, {}, {"type": "integer", "enum": [1, 2]}),
+        (Literal["a", 1], {}, {"enum": ["a", 1]}),
+        (Literal[True], {}, {"enum": [True]}),
         (float | str, {}, {"anyOf": [{"type": "number"}, {"type": "string"}]}),
         (
             list[str],
