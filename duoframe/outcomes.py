@@ -5,13 +5,15 @@ Knows representations, and when a request is refused before its handler runs; mu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from duoframe.components import Components
 from duoframe.errors import HTTPException, reason
-from duoframe.faults import RequestValidationError
+from duoframe.faults import RequestValidationError, fault
 from duoframe.plan import ErrorHandlers
+from duoframe.responses import problem
 from duoframe.router import Route
 
 Response = dict[str, Any]  # Any: JSON
@@ -63,15 +65,18 @@ class Outcomes:
     def _problem(self, status: int) -> Response:
         """An error as the framework answers it, unless an error handler does."""
         response: Response = {"description": reason(status)}
-        error = RequestValidationError(()) if status == 422 else HTTPException(status)
+        error = RequestValidationError([_FAULT]) if status == 422 else HTTPException(status)
         if self._errors.find(error) is None:
             schema = self._components.take(_VALIDATION if status == 422 else _PROBLEM, "output")
-            response["content"] = {"application/problem+json": {"schema": schema}}
+            example = json.loads(problem(error).body)
+            response["content"] = {"application/problem+json": {"schema": schema, "example": example}}
         if status == 401:
             response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
         return response
 
 
+_FAULT = fault(("query", "page"), "int", "'x'")
+"""What may be wrong with a request, for instance."""
 _PROBLEM_SCHEMA = {
     "type": "object",
     "description": "Problem details (RFC 9457).",

@@ -9,6 +9,7 @@ import enum
 import json
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote, urlencode
 
@@ -52,7 +53,10 @@ def handler() -> dict[str, int]:
     return {}
 
 
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def problem(status: int) -> dict[str, Any]:
+    """The content of an error that is answered by itself (RFC 9457 §4.2.1)."""
+    example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
 
 
 # The document.
@@ -315,7 +319,7 @@ def test_a_path_has_parameters_as_its_converters_take_them(make_app: MakeApp) ->
         "e": {"type": "string", "pattern": "^(?:[0-9]*[02468])$"},
         "p": {"type": "string", "pattern": r"^[^\u0000-\u001F\u007F]+$"},
     }
-    assert item["get"]["responses"]["404"] == {"description": "Not Found", "content": PROBLEM}
+    assert item["get"]["responses"]["404"] == {"description": "Not Found", "content": problem(404)}
 
 
 def test_paths_that_differ_in_names_alone_are_one(app: App) -> None:
@@ -349,7 +353,7 @@ def test_answers_that_are_announced_are_in_the_document(app: App) -> None:
     assert list(responses) == ["200", "404", "409", "5XX", "default"]
     assert responses["200"]["description"] == "OK"
     assert responses["200"]["headers"] == {"ETag": {"schema": {"type": "string"}}}
-    assert responses["404"] == {"description": "No such item", "content": PROBLEM}
+    assert responses["404"] == {"description": "No such item", "content": problem(404)}
     assert responses["409"] == {"description": "Conflict", "content": {"text/plain": {}}}
     assert responses["5XX"] == {"description": "Our fault"}
     assert responses["default"] == {"description": "Any other answer"}
@@ -364,7 +368,7 @@ def test_an_error_that_a_handler_answers_is_no_problem_details(app: App) -> None
     inside = document(app)["paths"]["/inside/{id}"]["get"]["responses"]
     outside = document(app)["paths"]["/outside/{id}"]["get"]["responses"]
     assert inside["404"] == {"description": "Not Found"}
-    assert (inside["409"]["content"], outside["404"]["content"]) == (PROBLEM, PROBLEM)
+    assert (inside["409"]["content"], outside["404"]["content"]) == (problem(409), problem(404))
     app.errorhandler(HTTPException)(lambda request, error: "no")
     assert "content" not in document(app)["paths"]["/outside/{id}"]["get"]["responses"]["409"]
 
@@ -794,7 +798,7 @@ def test_what_is_answered_before_the_handler_runs_is_listed(
     responses = described(function, path)["responses"]
     assert responses.keys() == {"200", *refusals}
     for status in refusals - {"422"}:
-        assert responses[status]["content"] == PROBLEM
+        assert responses[status]["content"] == problem(int(status))
 
 
 def test_a_request_that_is_refused_is_answered_as_the_document_has_it(app: App, ask: Ask) -> None:
@@ -804,7 +808,10 @@ def test_a_request_that_is_refused_is_answered_as_the_document_has_it(app: App, 
     for sent, content_type in ((b"{", b"application/json"), (b"{}", b"application/json"), (b"a", b"text/plain")):
         answer = ask(app, "POST", b"/a", headers=[(b"content-type", content_type)], body=sent)
         content = responses[str(answer.status)]["content"]["application/problem+json"]
-        Draft202012Validator({**content["schema"], "components": found["components"]}).validate(json.loads(answer.body))
+        validator = Draft202012Validator({**content["schema"], "components": found["components"]})
+        validator.validate(json.loads(answer.body))
+        validator.validate(content["example"])
+        assert json.loads(answer.body).keys() >= content["example"].keys()
         assert dict(answer.headers)["content-type"] == "application/problem+json"
 
 
@@ -919,7 +926,7 @@ def test_schemes_are_named_once_and_asked_for_where_they_are_needed(app: App) ->
     assert found["paths"]["/b"]["get"]["security"] == [{"OAuth2PasswordBearer": [], "APIKeyHeader": []}]
     assert found["paths"]["/b"]["get"]["responses"]["401"] == {
         "description": "Unauthorized",
-        "content": PROBLEM,
+        "content": problem(401),
         "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
     }
 
@@ -1012,7 +1019,7 @@ def test_models_of_announced_answers_are_described(app: App) -> None:
         "description": "Some",
         "content": {"application/json": {"schema": {"type": "array", "items": ITEM}}},
     }
-    assert responses["410"] == {"description": "Gone", "content": PROBLEM}
+    assert responses["410"] == {"description": "Gone", "content": problem(410)}
 
 
 def test_a_model_that_nothing_describes_is_refused_where_it_is_said(app: App) -> None:
