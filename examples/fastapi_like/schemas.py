@@ -14,10 +14,13 @@ from msgspec import UNSET, Meta, UnsetType
 T = TypeVar("T")
 
 Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-UserName = Annotated[str, Meta(min_length=2, max_length=40, pattern=r"^[a-z][a-z0-9_-]*(?!\n)$")]
-Password = Annotated[str, Meta(min_length=8, max_length=200)]
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
-Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
+UserName = Annotated[str, Meta(min_length=2, max_length=40, pattern=r"^[a-z][a-z0-9_-]*(?!\n)$", examples=["ada"])]
+Password = Annotated[str, Meta(min_length=8, max_length=200, examples=["correct horse"])]
+Line = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$", examples=["Paint the door"])
+]
+Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00]*$", examples=["Green, two coats."])]
+Moment = Annotated[datetime, Meta(tz=True)]
 State = Literal["open", "doing", "done"]
 Order = Literal["created", "-created", "due", "-due", "title", "-title"]
 Kind = Literal["task added", "task changed", "task removed", "file added", "file removed"]
@@ -39,7 +42,7 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
 class User(Shown):
     id: Number
     name: UserName
-    created: datetime
+    created: Moment
 
 
 class AccessToken(msgspec.Struct, kw_only=True):
@@ -59,7 +62,7 @@ class Project(Shown):
     id: Number
     name: Line
     owner: User
-    created: datetime
+    created: Moment
 
 
 class NewTask(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,7 +88,7 @@ class Task(Shown):
     notes: Text
     state: State
     due: date | None
-    created: datetime
+    created: Moment
 
 
 class Attachment(Shown):
@@ -93,7 +96,7 @@ class Attachment(Shown):
     task_id: Number
     name: str
     size: int
-    created: datetime
+    created: Moment
 
 
 class Change(Shown):
@@ -101,7 +104,7 @@ class Change(Shown):
     kind: Kind
     task_id: Number
     by: UserName
-    at: datetime
+    at: Moment
 
 
 class Window(msgspec.Struct, kw_only=True):
