@@ -146,7 +146,7 @@ class EnvironSource:
             if key[:5] == "HTTP_":
                 name = key[5:].replace("_", "-").lower()
                 if name != "content-type" and name != "content-length":
-                    pairs.append((name, value))
+                    pairs.append((name, value.strip(" \t")))  # RFC 9110 §5.5: for the server to do, and not all do
         for key, name in (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length")):
             if value := environ.get(key):
                 pairs.append((name, value))
