@@ -18,6 +18,7 @@ from duoframe.inputs import Asked, Input
 from duoframe.lines import Known, Lines, path_part
 from duoframe.params import Dependency, Source
 from duoframe.requests import Request
+from duoframe.responses import Response
 from duoframe.signatures import bare, is_optional, marker_of, signature_of
 
 Supply = Callable[[Dependency, Any], int]
@@ -114,6 +115,8 @@ class _Binder:
             return "request"
         if name in self._path_parameters:
             raise asked.error(f"is a part of the path and read of the {asked.source} at once; rename one of them")
+        if marker is None and isinstance(kind, type) and issubclass(kind, Response):
+            raise asked.error("is a Response, which no request gives: make one and return it")
         if asked.source == "path" or asked.type is parameter.empty:
             if asked.source is None and is_optional(parameter):
                 return None

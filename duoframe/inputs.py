@@ -59,6 +59,8 @@ class Asked:
         default = parameter.default if marker is None or parameter.default is not marker else marker.default
         if default is parameter.empty:
             default = REQUIRED if marker is None else marker.default
+        elif default is ...:  # as in a marker
+            default = REQUIRED
         self.default = default
         """`REQUIRED` where there is none."""
         self.factory: Callable[[], Any] | None = self.options.get("default_factory")

@@ -90,6 +90,8 @@ class Route:
         self.limits = limits
         self.mount = mount
         """The application of another kind that answers here."""
+        if unknown := documented.keys() - set(Documented.__slots__):
+            raise TypeError(f"a route takes no {', '.join(sorted(unknown))}")
         self.documented = Documented(**documented)
         self.routers: tuple[Router, ...] = ()
 

@@ -41,6 +41,13 @@ def bound(handler: Callable[..., Any], **path_params: Any) -> Any:
     return bind(handler, dict.fromkeys(path_params, ""), no_dependency, defaultdict(set)).call(request), request
 
 
+def test_a_response_is_nothing_that_a_request_gives() -> None:
+    def handler(response: duoframe.Response) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"'response' that is a Response, .*: make one and return it"):
+        bound(handler)
+
+
 def test_a_parameter_named_request_gets_it_whatever_its_annotation() -> None:
     def bare(request): ...  # type: ignore[no-untyped-def]  # that is the case
 

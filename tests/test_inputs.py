@@ -49,6 +49,12 @@ def test_inputs_stand_in_the_order_of_the_parameters_and_bodies_last() -> None:
     assert found[0].schema()[0]["type"] == "integer"
 
 
+def test_dots_for_a_default_say_that_there_is_none() -> None:
+    def handler(a: int = ..., b: Annotated[int, Query()] = ..., c: int = Query(...)) -> None: ...
+
+    assert [read.required for read in inputs_of(handler)] == [True, True, True]
+
+
 def test_a_function_that_reads_nothing_tells_nothing() -> None:
     assert inputs_of(lambda request, **rest: None, id="str") == ()
 

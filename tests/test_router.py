@@ -490,6 +490,11 @@ def test_a_view_is_registered_with_route_and_no_methods(app: App) -> None:
             register(View)
 
 
+def test_an_option_that_no_route_has_is_refused_by_name(app: App) -> None:
+    with pytest.raises(ConfigurationError, match=r"/a, handler .*: a route takes no response_class, sumary"):
+        app.get("/a", sumary="x", response_class=Response)(lambda: "x")
+
+
 def test_two_routes_of_one_place_are_told_by_both_names(app: App) -> None:
     def first(a: str) -> None: ...
 
