@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
 
 
@@ -27,6 +27,15 @@ def spelled_out(annotation: Any) -> Any:
     """What ``type X = ...`` stands for, in place of ``X``, with what stands in ``Annotated`` around it or in it."""
     kind, metadata = _unnamed(annotation)
     return Annotated[(kind, *metadata)] if metadata else kind
+
+
+def given(annotation: Any, arguments: Iterable[tuple[Any, Any]]) -> Any:
+    """A type with what stands for its variables: ``T | None`` is ``int | None`` where ``int`` stands for ``T``."""
+    types_of = dict(arguments)
+    if isinstance(annotation, TypeVar):
+        return types_of.get(annotation, annotation)
+    wanted = [types_of.get(variable, variable) for variable in getattr(annotation, "__parameters__", ())]
+    return annotation[tuple(wanted)] if wanted else annotation
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
@@ -62,23 +71,14 @@ def _unnamed(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
         elif _is_alias(annotation):
             annotation = annotation.__value__
         elif _is_alias(get_origin(annotation)):
-            annotation = _given(get_origin(annotation), get_args(annotation))
+            alias = get_origin(annotation)
+            annotation = given(alias.__value__, zip(alias.__type_params__, get_args(annotation), strict=False))
         else:
             return annotation, metadata
 
 
 def _is_alias(annotation: Any) -> bool:
     return type(annotation).__name__ == "TypeAliasType"  # of `typing` from 3.12 on, or of typing_extensions
-
-
-def _given(alias: Any, arguments: tuple[Any, ...]) -> Any:
-    """What a generic alias stands for with these arguments: ``Maybe[int]`` of ``type Maybe[T] = T | None``."""
-    given = dict(zip(alias.__type_params__, arguments, strict=False))
-    value = alias.__value__
-    if isinstance(value, TypeVar):
-        return given.get(value, value)
-    wanted = [given.get(parameter, parameter) for parameter in getattr(value, "__parameters__", ())]
-    return value[tuple(wanted)] if wanted else value
 
 
 def _fields(kind: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from duoframe.errors import ConfigurationError
 from duoframe.from_body import files_asked, write_bodies, write_file
@@ -128,6 +128,8 @@ class _Binder:
         source = asked.source
         if source is None:
             source = "file" if files_asked(asked.type) else "body" if reader_of(asked) is None else "query"
+        if isinstance(asked.type, TypeVar):
+            raise asked.error(f"is {asked.type!r}, which stands for no type here; annotate it with one")
         if asked.type is bytes and (source != "body" or asked.source is None):
             raise asked.error("is bytes, which no text stands for; annotate it UploadFile, or read request.body")
         if source == "file":

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from duoframe.annotations import spelled_out
+from duoframe.annotations import given, spelled_out
 from duoframe.errors import ConfigurationError
 from duoframe.generated import generate
 from duoframe.params import MARKERS, Dependency, Parameter
@@ -161,6 +161,7 @@ def _layers(handler: Any) -> list[Any]:
     while True:
         while isinstance(handler, functools.partial):
             handler = handler.func
+        handler = _class_of(handler)
         found.append(handler)
         if not inspect.isroutine(handler) and not inspect.isclass(handler) and callable(handler):
             found.append(type(handler).__call__)
@@ -169,10 +170,16 @@ def _layers(handler: Any) -> list[Any]:
         handler = handler.__wrapped__
 
 
+def _class_of(function: Any) -> Any:
+    """The class that ``Items[int]`` makes an object of; anything else as it is."""
+    origin = typing.get_origin(function)
+    return origin if isinstance(origin, type) else function
+
+
 def _signature(function: _Function) -> inspect.Signature:
     """The signature as it stands, without the parameters that a partial has settled."""
     try:
-        found = inspect.signature(function, **_LAZILY)
+        found = inspect.signature(_class_of(function), **_LAZILY)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the signature of {describe(function)} cannot be read: {error}") from error
     settled = function.keywords if isinstance(function, functools.partial) else {}
@@ -182,11 +189,12 @@ def _signature(function: _Function) -> inspect.Signature:
 def _resolve(function: _Function, names: Mapping[str, Any]) -> inspect.Signature:
     found = _signature(function)
     known = _Names(function, names)
+    arguments = [*zip(getattr(_class_of(function), "__parameters__", ()), typing.get_args(function), strict=False)]
     parameters = []
     for parameter in found.parameters.values():
         if parameter.kind not in _VARIADIC:
             annotation = known.read(f"its parameter {parameter.name!r}", parameter.annotation, parameter.name)
-            parameter = parameter.replace(annotation=annotation)
+            parameter = parameter.replace(annotation=given(annotation, arguments) if arguments else annotation)
         parameters.append(parameter)
     try:
         returned = known.read("what it returns", found.return_annotation)

@@ -6,7 +6,7 @@ import functools
 import traceback
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from duoframe import Request as OnlyForCheckers  # noqa: F401  # an annotation that cannot be resolved names it
 
 
+T = TypeVar("T")
+
+
 class Given:
     """Stands for a request: a binder reads its path parameters."""
 
@@ -39,6 +42,13 @@ def bound(handler: Callable[..., Any], **path_params: Any) -> Any:
     """What the handler returns, called as a route with these path parameters calls it, and the request."""
     request: Any = Given(**path_params)
     return bind(handler, dict.fromkeys(path_params, ""), no_dependency, defaultdict(set)).call(request), request
+
+
+def test_a_variable_stands_for_no_type() -> None:
+    def handler(item: T) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="'item' that is ~T, which stands for no type here; annotate it"):
+        bound(handler)
 
 
 def test_a_response_is_nothing_that_a_request_gives() -> None:

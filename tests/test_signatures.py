@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 import pytest
@@ -122,6 +122,19 @@ def test_wrappings_partials_objects_methods_and_classes_are_seen_through() -> No
     for function in (wrapper, Callable_(), Callable_().method, Data, Made):
         assert annotated(function)[0] is Local, function
     assert annotated(Bare) == []
+
+
+T = TypeVar("T")
+
+
+class Items(Generic[T]):
+    def __init__(self, first: T, others: list[T], size: int = 1) -> None: ...
+
+
+def test_a_class_for_some_type_is_called_with_that() -> None:
+    assert annotated(Items[Local]) == [Local, list[Local], int]
+    assert annotated(Items) == [T, list[T], int]  # type: ignore[valid-type]  # unbound, as it is
+    assert describe(Items[Local]) == "'Items'"
 
 
 def test_what_a_partial_has_settled_is_nobodys_parameter() -> None:
