@@ -130,6 +130,8 @@ class Operation:
         schema = self._components.take(given.schema(), "input")
         if given.required and given.source != "body" and schema.get("type") == "array":
             schema["minItems"] = max(1, schema.get("minItems", 1))  # nothing can be sent for an empty one
+        if given.source in ("header", "cookie", "form") and _takes_empty(given):
+            schema = {"anyOf": [schema, {"const": ""}]}  # of the query `allowEmptyValue` says it
         default = None if given.required else _plain(given.default, schema)
         if default is not None:
             schema["default"] = default

@@ -536,7 +536,11 @@ def test_each_parameter_has_its_place_its_name_and_its_schema() -> None:
             "schema": {"type": "array", "items": {"type": "boolean"}, "default": [], "examples": [[True]]},
         },
         {"name": "x-token", "in": "header", "required": True, "deprecated": True, "schema": {"type": "string"}},
-        {"name": "visit", "in": "cookie", "schema": {"type": "string", "format": "uuid", "title": "Visit"}},
+        {
+            "name": "visit",
+            "in": "cookie",
+            "schema": {"anyOf": [{"type": "string", "format": "uuid"}, {"const": ""}], "title": "Visit"},
+        },
         {"name": "made", "in": "query", "schema": {"type": "string", "format": "date"}},
     ]
 
@@ -1073,3 +1077,15 @@ def test_a_parameter_that_takes_an_empty_text_for_none_says_so(app: App) -> None
 
     listed = document(app)["paths"]["/"]["get"]["parameters"]
     assert {given["name"] for given in listed if given.get("allowEmptyValue")} == {"day"}
+    assert listed[-1]["schema"]["anyOf"][1] == {"const": ""}
+
+
+def test_a_field_of_a_form_that_takes_an_empty_text_for_none_says_so() -> None:
+    def handler(day: datetime.date | None = Form(None, title="Day"), text: str | None = Form(None)) -> str:
+        return ""
+
+    content = described(handler)["requestBody"]["content"]["multipart/form-data"]
+    assert content["schema"]["properties"] == {
+        "day": {"anyOf": [{"type": "string", "format": "date"}, {"const": ""}], "title": "Day"},
+        "text": {"type": "string"},
+    }
