@@ -489,6 +489,7 @@ class Model(pydantic.BaseModel):
     mail: pydantic.AnyUrl | None = None
     age: int | None
     day: datetime.date | None = None
+    sizes: dict[str, int] | None = None
 
 
 def test_the_fields_of_a_class_are_parameters_of_their_own(ask: Ask, route: Callable[..., App]) -> None:
@@ -540,7 +541,8 @@ def test_a_pydantic_model_of_the_query_reads_by_itself(ask: Ask, route: Callable
         ("query.size", "number >= 1", "'0'"),
     ]
     assert {loc for loc, _, _ in faults(ask(app, "GET", b"/?size=x"))} == {"query.name", "query.size"}
-    _, name, *_, mail, _, _ = app.routes[0].inputs
+    assert faults(ask(app, "GET", b"/?name=ab&sizes=x")) == [("query.sizes", "object", "str")]
+    _, name, *_, mail, _, _, _ = app.routes[0].inputs
     assert name.required
     assert name.schema()[0]["minLength"] == 2
     assert not mail.required
