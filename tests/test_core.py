@@ -1327,7 +1327,7 @@ def _request() -> Request:
         def headers(self, values: object) -> Any:
             raise AssertionError
 
-        facts = disconnected = headers
+        facts = disconnected = environ = scope = departure = headers
 
     return Request(None, "GET", "/", b"", Nothing(), None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from duoframe import App, EventSourceResponse, FileResponse, HTTPException, Request, Response, StreamingResponse, inline
@@ -1042,7 +1043,7 @@ def test_one_that_is_left_before_the_answer_may_wait_whatever_the_handler(
 
     async def committed() -> AsyncIterator[int]:
         yield 5
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         log.append("committed")
         if fails:
             raise HTTPException(409)

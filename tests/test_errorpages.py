@@ -81,7 +81,7 @@ def request(accept: str | None = None) -> Request:
         def facts(self, values: Any) -> Any:
             raise AssertionError("a page of an error asks nothing of the connection")
 
-        disconnected = facts
+        disconnected = environ = scope = departure = facts
 
     return Request(App(), "GET", "/", b"", Source(), None)
 

@@ -41,8 +41,10 @@ class Fields:
     def facts(self, values: object) -> Any:
         raise AssertionError
 
-    def disconnected(self, request: Request) -> bool:
+    def disconnected(self, *asked: Any) -> Any:
         raise AssertionError
+
+    environ = scope = departure = disconnected
 
 
 def sent(*authorization: str, query: bytes = b"", key: str | None = None, cookie: str = "") -> Request:
