@@ -1,7 +1,7 @@
 """What is kept for one visitor between requests, and how it is written down.
 
-Knows values of JSON and when they were touched; must not know how they are kept: `middleware.sessions` carries them in
-a signed cookie or hands them to a `Store`.
+Knows values, how they are written, and when they were touched; must not know how they are kept: `middleware.sessions`
+carries them in a signed cookie or hands them to a `Store`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from duoframe import tagged
 
 MAX_DEPTH = 64
 """Lists and objects within each other that a session may hold."""
@@ -39,6 +41,7 @@ class Session(MutableMapping[str, Any]):
 
     accessed = False
     """Whether anybody has looked: the answer then depends on the cookie."""
+    _pair: type = list
     _kept: Kept | None = None
     _before = b""
     _permanent = True
@@ -54,7 +57,7 @@ class Session(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         values = self._open_values()
-        _check({name: value}, "session")
+        self._text({name: value})
         values[name] = value
 
     def __delitem__(self, name: str) -> None:
@@ -82,6 +85,14 @@ class Session(MutableMapping[str, Any]):
         """Have the session kept anew for its whole time, although nothing changes."""
         self._open_values()
         self._again = True
+
+    def flash(self, message: str, category: str = "message") -> None:
+        """Keep a message for the page that the visitor sees next."""
+        self["_flashes"] = [*self.get("_flashes", ()), self._pair((category, message))]
+
+    def take_flashes(self) -> list[tuple[str, str]]:
+        """The messages kept by `flash`, each as ``(category, message)``; they are forgotten thereby."""
+        return [(category, message) for category, message in self.pop("_flashes", ())]
 
     def regenerate(self) -> None:
         """Give the session a new identifier and keep its values: when a visitor logs in, or gains rights."""
@@ -142,9 +153,12 @@ class Session(MutableMapping[str, Any]):
         return self._values()
 
     def _encoded(self) -> bytes:
+        return self._text(self._values())
+
+    def _text(self, values: dict[str, Any]) -> bytes:
+        """How values are written. Raises `TypeError` and `ValueError` for those that would not come back."""
         import msgspec
 
-        values = self._values()
         _check(values, "session")
         return msgspec.json.encode(values)
 
@@ -153,6 +167,33 @@ class Session(MutableMapping[str, Any]):
         import msgspec
 
         return msgspec.json.encode((int(time.time()), self._permanent, self._values()))
+
+
+class TaggedSession(Session):
+    """A session of Flask's: it holds `tuple`, `bytes`, `datetime`, `UUID` and markup too, and integers of any size.
+
+    A datetime comes back in UTC and in whole seconds. Whether the cookie outlives the browser's own session stands
+    among the values, as ``_permanent``.
+    """
+
+    _pair = tuple
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie outlives the browser's own session; set it for a "remember me"."""
+        kept = self._looked_at()
+        return bool(kept.values.get("_permanent", kept.permanent))
+
+    @permanent.setter
+    def permanent(self, permanent: bool) -> None:
+        self["_permanent"] = bool(permanent)
+
+    def _text(self, values: dict[str, Any]) -> bytes:
+        return tagged.dumps(values, "session").encode("ascii")
+
+    def _packed(self) -> bytes:
+        values = self._values()
+        return self._text({**values, "_permanent": True} if self.permanent else values)
 
 
 class StoreUnavailable(Exception):
@@ -190,12 +231,17 @@ def unpack(content: bytes, max_age: int) -> Kept:
         saved, permanent, values = _decoder().decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError("malformed") from error
+    return Kept(values, permanent, aged=is_aged(saved, max_age))
+
+
+def is_aged(saved: int, max_age: int) -> bool:
+    """Whether half of the time is over for what was kept in the second ``saved``. Raises `ValueError` once all is."""
     age = int(time.time()) - saved
     if age > max_age:
         raise ValueError("expired")
     if age < -CLOCK_SKEW:
         raise ValueError("from the future")
-    return Kept(values, permanent, aged=age > max_age / 2)
+    return age > max_age / 2
 
 
 @functools.cache

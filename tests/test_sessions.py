@@ -6,13 +6,15 @@ import enum
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
-from duoframe.sessions import CLOCK_SKEW, MAX_DEPTH, Kept, Session, unpack
+from duoframe.sessions import CLOCK_SKEW, MAX_DEPTH, Kept, Session, TaggedSession, unpack
 
 
 def session(values: dict[str, Any] | None = None, **kept: Any) -> Session:
@@ -258,3 +260,67 @@ def test_what_is_no_session_is_malformed(content: bytes) -> None:
     """R36."""
     with pytest.raises(ValueError, match=r"malformed|from the future"):
         unpack(content, 60)
+
+
+# Flask's
+
+
+def tagged_session(values: dict[str, Any] | None = None, permanent: bool = False) -> TaggedSession:
+    return TaggedSession(lambda: Kept({} if values is None else values, permanent))
+
+
+def test_a_tagged_session_takes_what_flask_s_can_hold_and_refuses_the_rest() -> None:
+    """C-16."""
+    kept = tagged_session()
+    kept.update(a=(1, b"x"), b=Markup("<b>"), c=2**70, d=datetime(2024, 1, 1, tzinfo=UTC), e=float("inf"))
+    assert kept.modified
+    with pytest.raises(TypeError, match=r"session\['cart'\]: expected"):
+        kept["cart"] = {1, 2}
+    with pytest.raises(TypeError, match="expected str as names"):
+        kept[5] = 1  # type: ignore[index]  # what is tested
+    assert "cart" not in kept
+    kept["list"] = []
+    kept["list"].append(object())
+    with pytest.raises(TypeError, match=r"session\['list'\]\[0\]: expected"):
+        kept.modified  # noqa: B018  # the property is what is tested
+
+
+@pytest.mark.parametrize("change", [lambda kept: kept["a"].append(1), lambda kept: kept["b"][0].update(x=1)])
+def test_a_change_inside_a_tagged_session_is_noticed(change: Callable[[Session], object]) -> None:
+    """C-13."""
+    kept = tagged_session({"a": [], "b": ({},)})
+    assert not kept.modified
+    change(kept)
+    assert kept.modified
+
+
+@pytest.mark.parametrize(
+    ("values", "default", "permanent", "written"),
+    [
+        ({"a": 1}, False, False, {"a": 1}),
+        ({"a": 1}, True, True, {"a": 1, "_permanent": True}),
+        ({"a": 1, "_permanent": True}, False, True, {"a": 1, "_permanent": True}),
+        ({"a": 1, "_permanent": False}, True, False, {"a": 1, "_permanent": False}),
+    ],
+)
+def test_whether_a_tagged_session_is_permanent_stands_among_its_values(
+    values: dict[str, Any], default: bool, permanent: bool, written: dict[str, Any]
+) -> None:
+    kept = tagged_session(values, default)
+    assert kept.permanent is permanent
+    assert json.loads(kept._packed()) == written
+    assert not kept.modified
+    kept.permanent = not permanent
+    assert kept.modified
+    assert kept["_permanent"] is not permanent
+
+
+@pytest.mark.parametrize(("kept", "pair"), [(session(), list), (tagged_session(), tuple)])
+def test_flashes_are_kept_until_they_are_taken(kept: Session, pair: type) -> None:
+    assert kept.take_flashes() == []
+    kept.flash("Saved.")
+    kept.flash("Too late.", "error")
+    assert kept["_flashes"] == [pair(("message", "Saved.")), pair(("error", "Too late."))]
+    kept._encoded()
+    assert kept.take_flashes() == [("message", "Saved."), ("error", "Too late.")]
+    assert kept == {}

@@ -1,7 +1,8 @@
 """Sessions: `CookieSessions` carries them in a signed cookie, `ServerSessions` hands them to a store.
 
 Knows requests, answers and the cookie between them; must not know how a store keeps what it is given
-(`contrib.stores`). What a session is stands in `duoframe.sessions`.
+(`contrib.stores`), nor how a session stands in a cookie (`cookie_formats`). What a session is stands in
+`duoframe.sessions`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import logging
 import re
 import secrets
 from collections.abc import Generator, Sequence
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 from duoframe.cookies import SameSite, cookie_field
 from duoframe.errors import ConfigurationError, HTTPException
 from duoframe.files import FileBody
+from duoframe.middleware.cookie_formats import FORMATS
 from duoframe.pieces import inline
 from duoframe.requests import Request
 from duoframe.responses import Response
 from duoframe.sessions import Kept, Session, Store, StoreUnavailable, unpack
-from duoframe.signing import Secret, Signer
+from duoframe.signing import Secret
 
 FORTNIGHT = 14 * 24 * 3600
 
@@ -43,8 +45,14 @@ class Options(TypedDict, total=False):
     domain: str | None
     secure: bool | None
     """None, as where nothing is said: over https alone where the request came by https."""
+    httponly: bool
+    """Whether it is kept from the scripts of a page, as it is where nothing is said."""
     samesite: SameSite | None
     partitioned: bool
+
+
+FLASK_OPTIONS = Options(max_age=31 * 24 * 3600, permanent=False, samesite=None)
+"""What holds for Flask's cookie where nothing else is said, as in Flask."""
 
 
 class _Sessions:
@@ -59,6 +67,7 @@ class _Sessions:
         path: str = "/",
         domain: str | None = None,
         secure: bool | None = None,
+        httponly: bool = True,
         samesite: SameSite | None = "Lax",
         partitioned: bool = False,
     ) -> None:
@@ -76,6 +85,7 @@ class _Sessions:
         self._path = path
         self._domain = domain
         self._secure = secure
+        self._httponly = bool(httponly)
         self._samesite = samesite
         self._partitioned = partitioned
 
@@ -100,32 +110,51 @@ class _Sessions:
             path=self._path,
             domain=self._domain,
             secure=request.scheme == "https" if self._secure is None else self._secure,
+            httponly=self._httponly,
             samesite=self._samesite,
             partitioned=self._partitioned,
         )
-        caching = response.cache_control
-        if not (caching.no_store or caching.private is True):
-            response.cache_control = caching.replace(public=False, private=True)
+        keep_private(response)
+
+
+def keep_private(response: Response) -> None:
+    """Keep an answer with somebody's cookie out of shared caches (RFC 9111 §5.2.2.7)."""
+    caching = response.cache_control
+    if not (caching.no_store or caching.private is True):
+        response.cache_control = caching.replace(public=False, private=True)
 
 
 @inline
 class CookieSessions(_Sessions):
-    """Middleware that carries `request.session` in a signed cookie: ``App(middleware=[CookieSessions(secret)])``.
+    """Middleware that carries `request.session` in a signed cookie: ``App(middleware=[CookieSessions(secret_key)])``.
 
     The client can read the session and send an older one again, but not change it; what must stay secret, or end at
-    once, belongs into `ServerSessions`. ``secret``: 16 bytes or more that nobody can guess; of several the first, the
-    newest, signs, and all are believed. A session in use is sent again once half of its time is over. Of two requests
-    that change it at once the last answer counts. Raises `ConfigurationError`.
+    once, belongs into `ServerSessions`. ``secret_key``: 16 bytes or more that nobody can guess; of several the first,
+    the newest, signs, and all are believed. A session in use is sent again once half of its time is over. Of two
+    requests that change it at once the last answer counts. ``format="flask"`` reads and writes the cookie of a Flask
+    application with the same key; such a session lasts 31 days, ends with the browser unless it is ``permanent``, and
+    its cookie says no SameSite, where nothing else is said. Raises `ConfigurationError`.
     """
 
-    def __init__(self, secret: Secret | Sequence[Secret], **options: Unpack[Options]) -> None:
+    def __init__(
+        self,
+        secret_key: Secret | Sequence[Secret],
+        *,
+        format: Literal["duoframe", "flask"] = "duoframe",
+        **options: Unpack[Options],
+    ) -> None:
+        kind = FORMATS.get(format)
+        if kind is None:
+            raise ConfigurationError(f"CookieSessions: expected format to be 'duoframe' or 'flask', got {format!r}")
+        if format == "flask":
+            options = {**FLASK_OPTIONS, **options}
         super().__init__(**options)
-        self._signer = Signer(secret, f"duoframe.session {self._name}")
+        self._format = kind(secret_key, self._name)
 
     def __call__(self, request: Request) -> Generator[None, Response, None]:
         """Run around one request."""
         token = request.cookies.get(self._name)
-        session = request._session = Session(functools.partial(self._read, token))
+        session = request._session = self._format.session(functools.partial(self._read, token))
         response = yield
         if self._close(session, response):
             if session._due:
@@ -137,20 +166,17 @@ class CookieSessions(_Sessions):
         if token is None:
             return self._empty()
         try:
-            content, newest = self._signer.unsign(token)
-            kept = unpack(content, self._max_age)
+            return self._format.read(token, self._max_age)
         except ValueError as error:
             return self._empty(str(error))
-        return kept if newest else kept._replace(aged=True)
 
     def _sign(self, request: Request, response: Response, session: Session) -> None:
-        token = self._signer.sign(session._packed())
         try:
-            self._send(request, response, token, session.permanent)
+            self._send(request, response, self._format.write(session), session.permanent)
         except ValueError as error:
             raise ValueError(
-                f"the session is too large for a cookie, {len(token)} bytes when signed: keep less in it, or keep it"
-                " on the server with ServerSessions"
+                f"the session is too large for a cookie: {error}. Keep less in it, or keep it on the server with"
+                " ServerSessions"
             ) from error
 
 
