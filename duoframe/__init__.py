@@ -6,6 +6,7 @@ from duoframe.caching import CacheControl
 from duoframe.conditions import ETag
 from duoframe.context import request, url_for
 from duoframe.contrib.sse import EventSourceResponse, ServerSentEvent
+from duoframe.contrib.templating import render_template
 from duoframe.errors import ClientDisconnect, ConfigurationError, HTTPException, abort
 from duoframe.faults import RequestValidationError
 from duoframe.files import FileResponse
@@ -58,6 +59,7 @@ __all__ = [
     "inline",
     "is_safe_redirect",
     "redirect",
+    "render_template",
     "request",
     "url_for",
 ]

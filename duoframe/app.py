@@ -11,6 +11,7 @@ import copy
 import functools
 import inspect
 import logging
+import os
 import sys
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from urllib.parse import quote
 from duoframe import asgi, logs, signatures, wsgi
 from duoframe.bridge import adopt_loop, running_loop
 from duoframe.context import current
+from duoframe.contrib.templating import Templates, as_templates
 from duoframe.datastructures import State
 from duoframe.documented import About
 from duoframe.errors import ConfigurationError, HTTPException
@@ -61,7 +63,7 @@ class App(Router):
     ``websocket_origins``: the origins whose pages may open a WebSocket beside the host's own, ``"*"`` for any;
     ``openapi_url``: the path of the document itself, ``/openapi.json`` with ``docs`` and none without; ``title``,
     ``version``, ``summary``, ``description``, ``servers`` (URLs or Server Objects) and ``tags`` (names or Tag Objects)
-    are what it says.
+    are what it says; ``templates``: the directory of what `render_template` renders, or a `Templates`.
     """
 
     nests = False
@@ -89,6 +91,7 @@ class App(Router):
         websocket_origins: Sequence[str] = (),
         servers: Sequence[str | Mapping[str, Any]] = (),
         tags: Sequence[str | Mapping[str, Any]] = (),
+        templates: str | os.PathLike[str] | Templates | None = None,
     ) -> None:
         super().__init__(middleware=tuple(middleware), dependencies=tuple(dependencies))
         for name, value in (("threads", threads), ("streams", streams)):
@@ -99,6 +102,8 @@ class App(Router):
             if not isinstance(converter, Converter):
                 raise ConfigurationError(f"App(converters=...): expected {name!r} to be a Converter, got {converter!r}")
         self.state = State()
+        self.templates = as_templates(templates, reload=debug)
+        """What `render_template` renders, where there are templates."""
         self.debug = debug
         self.origins = Origins(websocket_origins)
         self.grace = grace
@@ -286,7 +291,7 @@ class App(Router):
             first = next(iter(methods.values()))
             if "GET" in methods and "HEAD" not in methods:
                 self._table.add(methods["GET"].path, ("HEAD",), methods["GET"], host=methods["GET"].host)
-            if "OPTIONS" not in methods:
+            if "OPTIONS" not in methods and self._tells_methods(first):
                 self._table.add(first.path, ("OPTIONS",), allow, host=first.host)
         self._any = allow
         for route in self.routes:
@@ -309,10 +314,23 @@ class App(Router):
                 if request.path == "*" and request.method == "OPTIONS":
                     request.path_params = {}
                     return self._any.plan
-                request._refusal = _not_routed(request, found)  # type: ignore[arg-type]  # no tuple, so a NoMatch
+                request._refusal = self._not_routed(request, found)  # type: ignore[arg-type]  # no tuple, so a NoMatch
         request.path_params = {}
         request._body_unread = "the request was refused before its body was read"
         return self._refusing
+
+    def _tells_methods(self, route: Route) -> bool:
+        """Whether OPTIONS is answered by itself where this route answers."""
+        return True
+
+    def _not_routed(self, request: Request, found: NoMatch) -> Exception:
+        """What a request is refused with that no route answers."""
+        if found.allowed:
+            return HTTPException(405, headers={"allow": ", ".join(found.allowed)})
+        if found.redirect is None:
+            return HTTPException(404)
+        location = str(request.url.replace(scheme="", host="", path=found.redirect))
+        return HTTPException(308, headers={"location": location})
 
     def runtime(self) -> Runtime:
         """The `Runtime` of the event loop that runs on this thread."""
@@ -458,14 +476,6 @@ def _refuse(request: Request) -> NoReturn:
         raise refusal if refusal is not None else HTTPException(500)
     finally:
         del refusal  # no cycle of error, traceback and frame
-
-
-def _not_routed(request: Request, found: NoMatch) -> HTTPException:
-    if found.allowed:
-        return HTTPException(405, headers={"allow": ", ".join(found.allowed)})
-    if found.redirect is None:
-        return HTTPException(404)
-    return HTTPException(308, headers={"location": str(request.url.replace(scheme="", host="", path=found.redirect))})
 
 
 _PATH_SAFE = "/:@!$&'()*+,;=~"

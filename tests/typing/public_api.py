@@ -33,10 +33,13 @@ from duoframe import (
     inline,
     is_safe_redirect,
     redirect,
+    render_template,
     request,
     url_for,
 )
 from duoframe.contrib.stores import MemoryStore, RedisStore, SQLiteStore
+from duoframe.contrib.templating import Templates
+from duoframe.middleware.proxy import ProxyHeaders
 from duoframe.middleware.sessions import CookieSessions, ServerSessions
 from duoframe.sessions import Session
 
@@ -117,6 +120,12 @@ async def life(app: App) -> AsyncIterator[dict[str, int]]:
 App(middleware=[CookieSessions("secret"), CookieSessions([b"new", "old"], name="a", secure=True, samesite="Strict")])
 App(middleware=[ServerSessions(store, required=False) for store in (MemoryStore(), SQLiteStore("a"), RedisStore("b"))])
 CookieSessions(5)  # type: ignore[arg-type]
+CookieSessions(secret_key=["new", b"old"], format="flask", httponly=False)
+CookieSessions("secret", format="Flask")  # type: ignore[arg-type]
+App(middleware=[ProxyHeaders("10.0.0.0/8"), ProxyHeaders(["unix"], hops={"for": 2}, forwarded=True)])
+ProxyHeaders(5)  # type: ignore[arg-type]
+App(templates="templates").get("/")(lambda: render_template("a.html", user=1))
+App(templates=Templates(["a", "b"], context_processors=[lambda request: {"user": request.client}], reload=True))
 CookieSessions("secret", age=5)  # type: ignore[call-arg]
 CookieSessions("secret", samesite="lax")  # type: ignore[arg-type]
 ServerSessions("redis://localhost")  # type: ignore[arg-type]
