@@ -1,53 +1,53 @@
-"""A guest book in the manner of Flask: plain functions, pages, a form, a hook, an error page.
+"""The application: its configuration, its parts, and the page for what is not there.
 
-Serve it with `gunicorn app:app` or with `uvicorn app:app`. The entries live in memory, so use one process.
+Serve it with `gunicorn examples.flask_like.app:app` or with `uvicorn examples.flask_like.app:app`. README.md says how
+to make its database first.
 """
 
-from html import escape
-from threading import Lock
+from __future__ import annotations
 
-from duoframe import App, HTMLResponse, HTTPException, RedirectResponse, Request, Response, abort, redirect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-app = App()
-lock = Lock()
-entries: list[str] = []
+from duoframe.flask import Flask, render_template
 
-
-def page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    return HTMLResponse(f"<!doctype html><title>{escape(title)}</title><h1>{escape(title)}</h1>{body}", status)
+from . import auth, blog, db
 
 
-@app.after_request
-def forbid_framing(response: Response) -> None:
-    response.headers["x-frame-options"] = "DENY"
+def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:  # Any: values of a configuration
+    """The application; ``test_config`` stands in for what the instance folder and the environment say."""
+    app = Flask(__name__, instance_path=str(Path(__file__).with_name("instance")), instance_relative_config=True)
+    app.config.from_mapping(
+        SECRET_KEY="dev",
+        SESSION_COOKIE_SAMESITE="Lax",  # no form of another site is sent with it, so ours need no token
+        DATABASE=str(Path(app.instance_path) / "notes.db"),
+        SCRYPT_COST=2**14,
+        FEED_SECONDS=20.0,
+        FEED_POLL=0.5,
+    )
+    if test_config is None:
+        app.config.from_pyfile("config.py", silent=True)
+        app.config.from_prefixed_env()
+    else:
+        app.config.from_mapping(test_config)
+
+    db.init_app(app)
+    app.register_blueprint(auth.bp)
+    app.register_blueprint(blog.bp)
+    app.add_url_rule("/", endpoint="index")
+
+    @app.template_filter("day")
+    def day(moment: str) -> str:
+        """The date of a time as the database has it: ``2026-01-31`` of ``2026-01-31T12:00:00Z``."""
+        return moment.partition("T")[0]
+
+    @app.errorhandler(403)
+    @app.errorhandler(404)
+    def refused(error: Any) -> tuple[str, int]:  # Any: an HTTPException
+        return render_template("refused.html", error=error), error.code
+
+    return app
 
 
-@app.get("/")
-def index() -> Response:
-    signed = [(app.url_for("entry", number=number), escape(text)) for number, text in enumerate(entries)]
-    links = "".join(f'<li><a href="{url}">{text}</a>' for url, text in signed)
-    form = '<form method="post" action="/entries"><input name="text" required><button>Sign</button></form>'
-    return page("Guest book", f"<ol start=0>{links}</ol>{form}")
-
-
-@app.post("/entries")
-def sign(request: Request) -> RedirectResponse:
-    text = request.form.get("text", "").strip()
-    if not text:
-        abort(400, "the field 'text' is empty")
-    with lock:
-        entries.append(text)
-        number = len(entries) - 1
-    return redirect(app.url_for("entry", number=number))
-
-
-@app.get("/entries/{number:int}", name="entry")
-def entry(number: int) -> Response:
-    if number >= len(entries):
-        abort(404)
-    return page(f"Entry {number}", f"<p>{escape(entries[number])}</p>")
-
-
-@app.errorhandler(404)
-def not_found(request: Request, error: HTTPException) -> Response:
-    return page("Nothing here", f'<p><a href="{app.url_for("index")}">Back to the book</a></p>', 404)
+app = create_app()

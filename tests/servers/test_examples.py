@@ -113,20 +113,6 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Ab
     )
 
 
-def test_the_guest_book_takes_entries_and_shows_them(served: Callable[[str], AbstractContextManager[Server]]) -> None:
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    with served("flask_like") as server:
-        signed = exchange(server.port, request("POST", "/entries", b"text=%3Cb%3Ecaf%C3%A9", form))
-        assert (signed.status, signed.header("location")) == (303, "/entries/0")
-        entry = exchange(server.port, request("GET", "/entries/0"))
-        assert "<p>&lt;b&gt;café</p>".encode() in entry.body
-        assert entry.header("x-frame-options") == "DENY"
-        assert b'<a href="/entries/0">' in exchange(server.port, request("GET", "/")).body
-        assert exchange(server.port, request("POST", "/entries", b"text=+", form)).status == 400
-        missing = exchange(server.port, request("GET", "/entries/1"))
-        assert (missing.status, missing.header("content-type")) == (404, "text/html; charset=utf-8")
-
-
 def test_the_service_keeps_the_tasks_of_a_user(served: Callable[[str], AbstractContextManager[Server]]) -> None:
     fields = {"Content-Type": "application/json"}
     with served("fastapi_like") as server:
