@@ -257,10 +257,11 @@ def _field_name(name: str) -> str:
 
 
 def _checked(fields: Fields) -> list[tuple[str, str]]:
-    if isinstance(fields, Headers):
-        fields = fields.multi_items()
-    elif isinstance(fields, Mapping):
-        fields = fields.items()
+    if type(fields) is not list:  # an abstract class takes its time over what is none of its own
+        if isinstance(fields, Headers):
+            fields = fields.multi_items()
+        elif isinstance(fields, Mapping):
+            fields = fields.items()
     return [check_field(name, value) for name, value in fields]
 
 

@@ -26,6 +26,7 @@ class ForeignLifespan:
         self._answered: Any = None
         self._answer: Message | None = None
         self._living = False  # between its start and its stop
+        self._cancelled = False  # where it waited for an event: its loop ends
         self._ended = False
         self._error: BaseException | None = None
 
@@ -46,7 +47,7 @@ class ForeignLifespan:
         self._end(self._waiter)
         self._answered = self._loop.waiter()
         await self._answered
-        if self._answer is not None and self._answer["type"] == f"lifespan.{event}.failed":
+        if self._answer is not None and self._answer["type"] == f"lifespan.{event}.failed" and not self._cancelled:
             said = self._answer.get("message") or "without a message"
             raise RuntimeError(f"the {event} of a mounted application failed: {said}") from self._error
         if event == "shutdown" and self._error is not None:
@@ -67,9 +68,14 @@ class ForeignLifespan:
             self._end(self._answered)
 
     async def _receive(self) -> Message:
+        self._cancelled = False
         while not self._events:
             self._waiter = self._loop.waiter()
-            await self._waiter
+            try:
+                await self._waiter
+            except self._loop.cancelled:
+                self._cancelled = True
+                raise
         return {"type": f"lifespan.{self._events.pop(0)}"}
 
     async def _send(self, message: Message) -> None:

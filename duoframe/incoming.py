@@ -29,9 +29,11 @@ class ScopeSource:
     def headers(self, scope: Scope) -> Headers:
         """The fields; a name with an underscore, which a WSGI server could not tell from a dash, is dropped."""
         return Headers(
-            (name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))  # RFC 9110 §5.5: not all servers do
-            for name, value in scope["headers"]
-            if b"_" not in name
+            [
+                (name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))  # RFC 9110 §5.5: not all do
+                for name, value in scope["headers"]
+                if b"_" not in name
+            ]
         )
 
     def disconnected(self, request: Request) -> bool:

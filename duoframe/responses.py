@@ -305,7 +305,8 @@ class Response:
         """The fields of an answer whose headers were touched, or that may have no body."""
         status, sent = self._status, self.headers.multi_items()
         fields = [field for field in sent if field[0] not in (_NOT_WITHOUT_BODY if status in (204, 304) else _NOT_OURS)]
-        if len(fields) < len(sent) and (refused := HOP_BY_HOP.intersection(self.headers)):
+        told = len(fields) < len(sent) and logger.isEnabledFor(logging.DEBUG)  # the look costs a plain answer 2 us
+        if told and (refused := HOP_BY_HOP.intersection(self.headers)):
             logger.debug("%r: left out %s, which are the server's", self, ", ".join(sorted(refused)))
         length = None
         if status == 205:  # a WSGI server may expect the type of this one (wsgiref.validate does), so it keeps that

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from duoframe import App
 from duoframe.testing import Client
 from duoframe.types import Message, Receive, Scope, Send
-from tests.conftest import MakeApp
+from tests.conftest import Ask, MakeApp
 from tests.foreign import AROUND, answer, passing
 
 Noting = Callable[..., Any]
@@ -220,3 +220,24 @@ def test_the_lifespan_of_a_nested_application_of_ours(make_app: MakeApp, door: A
         assert opened.get("/in").text == "7"
     outer.shutdown()
     assert events == ["up", "down"]
+
+
+def test_one_that_ends_with_its_event_loop_has_not_failed(
+    ask: Ask, make_app: MakeApp, events: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """L-12: a server without lifespans cancels what is left; Starlette answers that it has failed, and cleans up."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            events.append("cleaned up")
+
+    app = make_app()
+    app.mount("/", Starlette(lifespan=lifespan, routes=[Route("/", lambda _: JSONResponse("x"))]))
+    with caplog.at_level(logging.WARNING):
+        assert ask(app, "GET", b"/").body == b'"x"'
+        app.shutdown()
+    assert events == ["cleaned up"]
+    assert caplog.records == []

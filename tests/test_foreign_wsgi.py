@@ -82,6 +82,22 @@ class TestAnswers:
         assert dict(answered.headers)["content-length"] == "5"
         assert body.closed == 1
 
+    @pytest.mark.parametrize("body", [[b"whole"], (b"wh", b"", b"ole")])
+    def test_a_list_is_whole_and_measured(self, ask: Ask, mount: Callable[..., App], body: Iterable[bytes]) -> None:
+        """PEP 3333, *Handling the Content-Length Header*: so it is no stream, and takes the place of none."""
+        answered = ask(mount(answering(body)), "GET", b"/")
+        assert answered.body == b"whole"
+        assert dict(answered.headers)["content-length"] == "5"
+
+    def test_what_is_written_before_a_list_is_not_lost(self, ask: Ask, mount: Callable[..., App]) -> None:
+        """M-07"""
+
+        def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            start_response("200 OK", [TEXT])(b"w" * 200_000)
+            return [b"listed"]
+
+        assert ask(mount(app), "GET", b"/").body == b"w" * 200_000 + b"listed"
+
     def test_status_fields_and_their_order_pass(self, ask: Ask, mount: Callable[..., App]) -> None:
         """M-09, A-37: fields of one name are not joined; Latin-1 passes."""
         fields = [("Set-Cookie", "a=1"), ("X-A", "é\xa0ü"), ("Set-Cookie", "b=2"), ("Content-Length", "0")]

@@ -1,12 +1,11 @@
 """The app that every server in this folder serves.
 
 Knows the routes that the tests ask for; must not know which server runs it. What has to be seen from outside the
-process, or from its neighbour, is a file in the directory that $SERVED_DIRECTORY names. `wire` asks, `table` starts.
+process, or from its neighbour, is a file (`notes`). `wire` asks, `table` starts.
 """
 
 import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,35 +18,13 @@ from duoframe import App, EventSourceResponse, FileResponse, Request, Response, 
 from duoframe.debugpage import may_see
 from duoframe.testing import exchange
 from duoframe.types import ASGIApp, Environ, ExcInfo, Message, Receive, Scope, Send, StartResponse, WSGIApp
+from tests.servers.notes import DEADLINE, DIRECTORY, POLL, count, note, wait_for
 from tests.servers.table import MAX_BODY_SIZE
 
-DIRECTORY = Path(os.environ["SERVED_DIRECTORY"])
-DEADLINE = 20.0
-POLL = 0.01
 THREADS = 64
 
 app = App(threads=THREADS, max_body_size=MAX_BODY_SIZE)
 mark: ContextVar[str | None] = ContextVar("mark", default=None)
-
-
-def note(place: str) -> None:
-    """Leave one file in `place`, to be counted by this or another process."""
-    folder = DIRECTORY / place
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / uuid.uuid4().hex).touch()
-
-
-def count(place: str) -> int:
-    folder = DIRECTORY / place
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
-
-
-def wait_for(number: int, place: str) -> int:
-    """Wait until `number` files lie in `place`, or the deadline has passed; gives how many do."""
-    deadline = time.monotonic() + DEADLINE
-    while (found := count(place)) < number and time.monotonic() < deadline:
-        time.sleep(POLL)
-    return found
 
 
 def name_wsgi(inner: WSGIApp) -> WSGIApp:

@@ -10,6 +10,10 @@ from typing import Literal
 MAX_BODY_SIZE = 65_536
 """What the served app takes, in bytes."""
 
+THREADS = 40
+STREAMS = 4
+"""What the app with mounted applications has of both (`tests/mounted/bare.py`)."""
+
 
 @dataclass(frozen=True)
 class Setup:
