@@ -906,7 +906,7 @@ def test_requests_have_the_same_facts_behind_both_doors(app: App, colour: Any) -
 
 
 def test_blanks_around_a_field_are_no_part_of_its_value(ask: Ask, app: App) -> None:
-    """RFC 9110 §5.5; uvicorn leaves those behind it where it reads by httptools."""
+    """H-51: RFC 9110 §5.5; uvicorn leaves those behind it where it reads by httptools."""
     app.get("/")(lambda request: request.headers["x-key"])
     assert ask(app, "GET", b"/", [(b"x-key", b" \ta b\xa0 \t")]).body == "a b\xa0".encode()
 
