@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from duoframe.flask import Flask
 
 
 @pytest.fixture(params=["flask", "wsgi", "asgi"])
@@ -30,3 +33,25 @@ def ours(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any
     monkeypatch.setenv("DUOFRAME_DOOR", request.param)
     module = importlib.import_module("duoframe.flask")
     return SimpleNamespace(**{name: getattr(module, name) for name in dir(module)}, door=request.param)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What tests make of our names, as applications do, is stopped after them: no thread stays for the next test."""
+    from duoframe.flask.testing import FlaskClient
+
+    apps: list[Flask] = []
+    clients: list[FlaskClient] = []
+    for kind, made in ((Flask, apps), (FlaskClient, clients)):
+        make = kind.__init__
+
+        def note(self: Any, *args: Any, make: Any = make, made: list[Any] = made, **options: Any) -> None:
+            make(self, *args, **options)
+            made.append(self)
+
+        monkeypatch.setattr(kind, "__init__", note)
+    yield
+    for client in clients:
+        client._opened.stop()
+    for app in apps:
+        app.shutdown()
