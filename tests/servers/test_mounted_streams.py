@@ -143,6 +143,7 @@ def test_abandoned_streams_free_their_threads(server: Server, mount: str) -> Non
         assert response.status == 200
         assert response.read1(10)
     assert exchange(server.port, request("GET", f"{mount}/")).status == 200
+    wait_until_free(server)
 
 
 # What runs at once, and what goes on
