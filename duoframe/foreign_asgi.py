@@ -92,6 +92,8 @@ class Call(AsyncIterator[bytes]):
         elif response.sends_body(self._request.method):
             self._items.appendleft(first)
             response.stream = self
+            if self.holds_thread:
+                self._loop.spawn(self._look_out())
         else:
             self._silent = True
             await self.aclose()
@@ -181,6 +183,12 @@ class Call(AsyncIterator[bytes]):
         if not (self._left or self._complete):
             await self._watch()
         return {"type": "http.disconnect"}
+
+    async def _look_out(self) -> None:
+        """End an answer whose client leaves while the application is silent: the thread that waits cannot know."""
+        if not (self._left or self._complete):
+            await self._watch()
+            self._put(End())
 
     async def _watch(self) -> None:
         """Wait until the client has left, or its answer is complete."""

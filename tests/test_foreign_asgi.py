@@ -23,6 +23,7 @@ from duoframe.testing import Client
 from duoframe.types import Message, Receive, Scope, Send
 from tests.conftest import DEADLINE, Ask, MakeApp, MakeClient, until
 from tests.foreign import AROUND, answer, passing
+from tests.test_wsgi import Called
 
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 Mount = Callable[..., App]
@@ -340,6 +341,24 @@ class TestLeaving:
             assert outer.gauges()["background"] == 1
             assert ended.wait(DEADLINE)
             until(lambda: outer.gauges()["background"] == 0, "the call is still counted")
+
+    def test_a_silent_answer_ends_when_its_client_leaves(self, mount: Mount) -> None:
+        """M-12, M-16: or the server's thread waited for the next chunk, however long that took."""
+        left, ended = threading.Event(), threading.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body(b"chunk", more=True))
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.set()
+
+        called = Called(mount(app, {"grace": 0.3}), waitress__client_disconnected=left.is_set)
+        assert next(called.iterable) == b"chunk"
+        left.set()
+        assert called.read() == b""
+        assert ended.wait(DEADLINE)
 
     def test_one_that_ends_within_the_grace_is_left_alone(self, mount: Mount, caplog: pytest.LogCaptureFixture) -> None:
         """M-12"""

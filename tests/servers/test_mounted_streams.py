@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import DEADLINE, Server, running
+from tests.servers.process import Server, running
 from tests.servers.table import STREAMS, THREADS, Setup
 from tests.servers.wire import Connection, exchange, request
 
@@ -33,6 +33,8 @@ MIB = 1024 * 1024
 UPLOAD = 128 * MIB
 GROWTH = 8 * MIB
 ABANDONED = 12
+FREED = 10.0
+"""Seconds for a stream to be freed: fewer than an application in `bare` waits before it gives up by itself."""
 CHUNKED = {"Transfer-Encoding": "chunked"}
 
 
@@ -63,7 +65,7 @@ def streaming(connection: Connection, target: str) -> HTTPResponse:
 
 def wait_until_free(server: Server) -> None:
     """Return when no stream is held any more, which is soon after its application has been closed."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + FREED
     while exchange(server.port, request("GET", "/gauges")).json()["streams"]:
         assert time.monotonic() < deadline, "streams are still held"
         time.sleep(0.02)
@@ -194,6 +196,16 @@ def test_more_streams_than_there_may_be_are_refused(server: Server, mount: str) 
         refused = exchange(server.port, request("GET", f"{mount}/endless/{place}"))
         assert (refused.status, refused.header("retry-after")) == (503, "1")
         assert exchange(server.port, request("GET", f"{mount}/")).status == 200
+    wait_until_free(server)
+
+
+def test_silent_streams_that_are_abandoned_free_their_threads(server: Server, mount: str) -> None:
+    """M-12, M-16: though nothing is sent that could fail."""
+    events = f"{of_asgi(mount)}/events/silent"
+    with ExitStack() as stack:
+        for _ in range(STREAMS):
+            connection = stack.enter_context(Connection(server.port))
+            assert next_event(stack.enter_context(streaming(connection, events))) == b"data: 0\n\n"
     wait_until_free(server)
 
 
