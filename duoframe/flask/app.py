@@ -79,7 +79,7 @@ class Flask(Answering):
     ) -> None:
         self._prepare(import_name, static_folder, static_url_path, template_folder, root_path)
         if instance_path is not None and not os.path.isabs(instance_path):
-            raise ValueError("If an instance path is provided it must be absolute. A relative path was given instead.")
+            raise ValueError(f"expected an absolute instance_path, got {instance_path!r}")
         self.name = _name_of(import_name)
         self.instance_path = instance_path or self.auto_find_instance_path()
         self.config = self.make_config(instance_relative_config)
@@ -97,7 +97,7 @@ class Flask(Answering):
         self.subdomain_matching = subdomain_matching
         if self.has_static_folder:
             if bool(static_host) != host_matching:
-                raise AssertionError("Invalid static_host/host_matching combination")
+                raise AssertionError("static_host and host_matching go together: give both or neither")
             self.add_url_rule(
                 f"{self.static_url_path}/<path:filename>",
                 endpoint="static",
@@ -208,7 +208,9 @@ class Flask(Answering):
             return
         known = self.view_functions.get(endpoint)
         if known is not None and known != view_func:
-            raise AssertionError(f"View function mapping is overwriting an existing endpoint function: {endpoint}")
+            raise AssertionError(
+                f"endpoint {endpoint!r} has another view function already; give this one an endpoint of its own"
+            )
         self.view_functions[endpoint] = view_func
 
     def static(self, prefix: str, directory: str | os.PathLike[str], **options: Any) -> None:

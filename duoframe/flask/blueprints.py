@@ -85,9 +85,9 @@ class Blueprint(Scaffold):
     ) -> None:
         Router.__init__(self)
         if not name:
-            raise ValueError("'name' may not be empty.")
+            raise ValueError("expected a name for the blueprint, got an empty one")
         if "." in name:
-            raise ValueError("'name' may not contain a dot '.' character.")
+            raise ValueError(f"expected a blueprint's name without a dot, got {name!r}")
         self._prepare(import_name, static_folder, static_url_path, template_folder, root_path)
         self.name: str = name
         self.url_prefix = url_prefix
@@ -141,9 +141,11 @@ class Blueprint(Scaffold):
     ) -> None:
         """`Flask.add_url_rule` below the prefix. Raises `ValueError` for a dot in the endpoint or the view's name."""
         if endpoint and "." in endpoint:
-            raise ValueError("'endpoint' may not contain a dot '.' character.")
+            raise ValueError(f"expected an endpoint without a dot, got {endpoint!r}")
         if view_func is not None and "." in getattr(view_func, "__name__", ""):
-            raise ValueError("'view_func' name may not contain a dot '.' character.")
+            raise ValueError(
+                f"expected a view function whose name has no dot, got {view_func.__name__!r}; give it an endpoint"
+            )
         self.record(
             lambda state: state.add_url_rule(
                 rule, endpoint, view_func, provide_automatic_options=provide_automatic_options, **options
@@ -154,7 +156,7 @@ class Blueprint(Scaffold):
         """Nest a blueprint in this one; `Flask.register_blueprint` says what ``options`` are."""
         self._check_setup_finished("register_blueprint")
         if blueprint is self:
-            raise ValueError("Cannot register a blueprint on itself")
+            raise ValueError("a blueprint cannot be registered on itself")
         self._blueprints.append((blueprint, options))
 
     def register(self, app: Flask, options: dict[str, Any]) -> None:
@@ -163,10 +165,8 @@ class Blueprint(Scaffold):
         name = f"{prefix}.{options.get('name', self.name)}".lstrip(".")
         if name in app.blueprints:
             known = app.blueprints[name]
-            same = "this blueprint" if known is self else "a different blueprint"
-            raise ValueError(
-                f"The name '{name}' is already registered for {same}. Use 'name=' to provide a unique name."
-            )
+            same = "this blueprint" if known is self else "another blueprint"
+            raise ValueError(f"{same} is registered as {name!r} already; register it with name=... of its own")
         first = not any(blueprint is self for blueprint in app.blueprints.values())
         app.blueprints[name] = self
         self._registered = True

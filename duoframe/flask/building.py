@@ -31,7 +31,7 @@ class BuildError(LookupError):
         self.rules = rules
 
     def __str__(self) -> str:
-        told = f"Could not build url for endpoint {self.endpoint!r}"
+        told = f"no URL could be built for endpoint {self.endpoint!r}"
         if self.method is not None:
             told += f" ({self.method!r})"
         if self.values:
@@ -59,8 +59,8 @@ class Site(NamedTuple):
         if request is None:
             if server is None:
                 raise RuntimeError(
-                    "Unable to build URLs outside an active request without 'SERVER_NAME' configured. Also configure"
-                    " 'APPLICATION_ROOT' and 'PREFERRED_URL_SCHEME' as needed."
+                    "outside of a request a URL is built of the configuration: set SERVER_NAME, and where they differ"
+                    " APPLICATION_ROOT and PREFERRED_URL_SCHEME"
                 )
             root = str(app.config.get("APPLICATION_ROOT") or "/").rstrip("/")
             scheme = app.config.get("PREFERRED_URL_SCHEME") or "http"
@@ -112,7 +112,7 @@ def address(
         external = scheme is not None if external is None else external
     external = external is None or external
     if scheme is not None and not external:
-        raise ValueError("When specifying '_scheme', '_external' must be True.")
+        raise ValueError("_scheme is of a whole URL: it does not go with _external=False")
     site = Site.of(app, request)
     app.inject_url_defaults(endpoint, values)
     try:

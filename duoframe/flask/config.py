@@ -91,7 +91,7 @@ class Config(dict[str, Any]):
         if silent:
             return False
         raise RuntimeError(
-            f"The environment variable {variable_name!r} is not set, so no configuration could be loaded: let it name"
+            f"no configuration was loaded, because no environment variable {variable_name!r} is set: let it name"
             " a Python file"
         )
 
@@ -180,5 +180,5 @@ class Config(dict[str, Any]):
     def _missing(self, error: OSError, silent: bool) -> bool:
         if silent and error.errno in _NO_FILE:
             return False
-        error.strerror = f"Unable to load configuration file ({error.strerror})"
+        error.strerror = f"the configuration could not be read ({error.strerror})"
         raise error

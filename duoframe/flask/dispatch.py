@@ -206,7 +206,7 @@ async def finalize(app: Answering, value: Any, from_error_handler: bool) -> Resp
     except Exception:
         if not from_error_handler:
             raise
-        app.logger.exception("Request finalizing failed with an error while handling an error")
+        app.logger.exception("an error while the answer of an error handler was made ready")
     return response
 
 

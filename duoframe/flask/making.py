@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duoframe.flask.answering import Answering
 
 _KINDS = (
-    "The return type must be a string, dict, list, tuple with headers or status, Response instance, or WSGI callable"
+    "text, bytes, a dict, a list, a tuple with a status or header fields, a Response, a generator or a WSGI callable"
 )
 
 
@@ -37,10 +37,7 @@ def response_of(app: Answering, value: Any, place: str) -> Response:
     if isinstance(value, tuple):
         value, status, headers = _unpacked(value)
     if value is None:
-        raise TypeError(
-            f"The view function for {place} did not return a valid response. The function either returned None or"
-            " ended without a return statement."
-        )
+        raise TypeError(f"the view function for {place} returned None, which is no answer: a `return` is missing")
     response = _of_body(app, value)
     if status is not None:
         response.status = status
@@ -55,8 +52,8 @@ def _unpacked(value: tuple[Any, ...]) -> tuple[Any, Any, Any]:
         return value
     if len(value) != 2:
         raise TypeError(
-            "The view function did not return a valid response tuple. The tuple must have the form (body, status,"
-            " headers), (body, status), or (body, headers)."
+            "expected (body, status, headers), (body, status) or (body, headers) of a view function,"
+            f" got a tuple of {len(value)}"
         )
     body, second = value
     return (body, None, second) if isinstance(second, Headers | dict | tuple | list) else (body, second, None)
@@ -81,9 +78,7 @@ def _of_body(app: Answering, value: Any) -> Response:
         return app.response_class(str(value.__html__()))
     elif callable(value):
         return _of_application(app, value)
-    raise TypeError(
-        f"The view function did not return a valid response. {_KINDS}, but it was a {type(value).__name__}."
-    )
+    raise TypeError(f"a view function gave no answer: expected {_KINDS}, got {type(value).__name__}")
 
 
 def _of_application(app: Answering, value: Callable[..., Any]) -> Response:
@@ -93,8 +88,7 @@ def _of_application(app: Answering, value: Callable[..., Any]) -> Response:
         return app.response_class.from_app(value, environ)
     except TypeError as error:
         raise TypeError(
-            f"{error}\nThe view function did not return a valid response. {_KINDS}, but it was a"
-            f" {type(value).__name__}."
+            f"{error}\na view function gave no answer: expected {_KINDS}, got {type(value).__name__}"
         ) from error
 
 

@@ -409,10 +409,8 @@ class Request:
     def on_json_loading_failed(self, e: ValueError | None) -> Any:
         """What stands for a body that is no JSON, or with None of another type; to be overridden."""
         if e is None:
-            raise UnsupportedMediaType(
-                "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
-            )
-        detail = f"Failed to decode JSON object: {e}" if self._core.app.debug else None
+            raise UnsupportedMediaType("Expected JSON, which the Content-Type of the request does not say.")
+        detail = f"The body is no JSON: {e}" if self._core.app.debug else None
         raise BadRequest(detail) from e
 
     @cached_property

@@ -330,9 +330,7 @@ class Response:
     def _read_file(self) -> None:
         """Read a file that would be opened when it is sent."""
         if self.direct_passthrough:
-            raise RuntimeError(
-                "Attempted implicit sequence conversion but the response object is in direct passthrough mode."
-            )
+            raise RuntimeError("a response with direct_passthrough is not read: set direct_passthrough to False first")
         core: Any = self._core
         if isinstance(core._file, str):
             with open(core._file, "rb") as file:

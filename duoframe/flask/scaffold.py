@@ -118,13 +118,13 @@ class Scaffold(Router):
         from duoframe.flask.sending import send_from_directory
 
         if self.static_folder is None:
-            raise RuntimeError("'static_folder' must be set to serve static_files.")
+            raise RuntimeError("there is no folder of static files: set static_folder")
         return send_from_directory(self.static_folder, filename, max_age=self.get_send_file_max_age(filename))
 
     def open_resource(self, resource: str, mode: str = "rb", encoding: str | None = "utf-8") -> IO[Any]:
         """A file below `root_path`, open for reading. Raises `ValueError` for another mode."""
         if mode not in ("r", "rt", "rb"):
-            raise ValueError("Resources can only be opened for reading.")
+            raise ValueError(f"a resource is opened for reading, with mode r, rt or rb, got {mode!r}")
         path = os.path.join(self.root_path, resource)
         return open(path, mode) if mode == "rb" else open(path, mode, encoding=encoding)
 
@@ -141,7 +141,7 @@ class Scaffold(Router):
 
     def _route_of(self, method: str, rule: str, options: dict[str, Any]) -> Callable[[F], F]:
         if "methods" in options:
-            raise TypeError("Use the 'route' decorator to use the 'methods' argument.")
+            raise TypeError(f"{method.lower()} has its method; use route(rule, methods=[...]) for several")
         return self.route(rule, methods=[method], **options)
 
     def get(self, rule: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]  # Flask's
@@ -278,5 +278,5 @@ def endpoint_of(view: Callable[..., Any] | None) -> str:
 def listed(methods: Iterable[str]) -> set[str]:
     """Methods in upper case. Raises `TypeError` for one string."""
     if isinstance(methods, str):
-        raise TypeError('Allowed methods must be a list of strings, for example: @app.route(..., methods=["POST"])')
+        raise TypeError(f'expected a list of methods as methods=["POST"], got {methods!r}')
     return {method.upper() for method in methods}

@@ -9,11 +9,39 @@ from typing import Any
 
 import pytest
 
-from duoframe.flask import Flask
+from duoframe.flask.answering import Answering
+from duoframe.flask.testing import FlaskClient
+from tests.conftest import our_threads, until
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ends what a test has begun: its clients' doors, and its applications. No thread of ours may be left then."""
+    clients: list[FlaskClient] = []
+    apps: set[Answering] = set()
+    make, find = FlaskClient.__init__, Answering.call
+
+    def made(client: FlaskClient, application: Any, *args: Any, **options: Any) -> None:
+        make(client, application, *args, **options)
+        clients.append(client)
+        apps.add(application)
+
+    def called(app: Answering, *args: Any) -> Any:
+        apps.add(app)
+        return find(app, *args)
+
+    monkeypatch.setattr(FlaskClient, "__init__", made)
+    monkeypatch.setattr(Answering, "call", called)
+    yield
+    for client in clients:
+        client._opened.stop()
+    for app in apps:
+        app.shutdown()
+    until(lambda: not our_threads(), f"threads were left: {our_threads()}")
 
 
 @pytest.fixture(params=["flask", "wsgi", "asgi"])
-def names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:  # Any: either's names
+def names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ended: None) -> Any:  # Any: either's names
     """The names of Flask, or ours with a test client of each door; with what is imported of Werkzeug."""
     if request.param == "flask":
         rooms = ["flask", "flask.views", "werkzeug.exceptions", "werkzeug.routing", "werkzeug.datastructures"]
@@ -28,30 +56,8 @@ def names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> An
 
 
 @pytest.fixture(params=["wsgi", "asgi"])
-def ours(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:  # Any: a namespace
+def ours(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ended: None) -> Any:  # Any: a namespace
     """Our names alone, with a test client of each door, for what Flask does not do."""
     monkeypatch.setenv("DUOFRAME_DOOR", request.param)
     module = importlib.import_module("duoframe.flask")
     return SimpleNamespace(**{name: getattr(module, name) for name in dir(module)}, door=request.param)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What tests make of our names, as applications do, is stopped after them: no thread stays for the next test."""
-    from duoframe.flask.testing import FlaskClient
-
-    apps: list[Flask] = []
-    clients: list[FlaskClient] = []
-    for kind, made in ((Flask, apps), (FlaskClient, clients)):
-        make = kind.__init__
-
-        def note(self: Any, *args: Any, make: Any = make, made: list[Any] = made, **options: Any) -> None:
-            make(self, *args, **options)
-            made.append(self)
-
-        monkeypatch.setattr(kind, "__init__", note)
-    yield
-    for client in clients:
-        client._opened.stop()
-    for app in apps:
-        app.shutdown()

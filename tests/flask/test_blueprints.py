@@ -150,9 +150,11 @@ def test_a_name_is_taken_once(names: Any) -> None:
     app = names.Flask(__name__)
     bp = names.Blueprint("bp", __name__)
     app.register_blueprint(bp)
-    with pytest.raises(ValueError, match="already registered for this blueprint"):
+    with pytest.raises(ValueError, match=r"already registered for this blueprint|this blueprint is registered as"):
         app.register_blueprint(bp)
-    with pytest.raises(ValueError, match="already registered for a different blueprint"):
+    with pytest.raises(
+        ValueError, match=r"already registered for a different blueprint|another blueprint is registered as"
+    ):
         app.register_blueprint(names.Blueprint("bp", __name__))
 
 
@@ -281,7 +283,7 @@ def test_what_a_blueprint_cannot_be_called(names: Any) -> None:
         return ""
 
     view.__name__ = "a.b"
-    with pytest.raises(ValueError, match="view_func"):
+    with pytest.raises(ValueError, match=r"view_func|view function whose name has no dot"):
         bp.add_url_rule("/", view_func=view)
     assert repr(bp) == "<Blueprint 'bp'>" or names.original
 

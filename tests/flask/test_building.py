@@ -67,7 +67,12 @@ def test_a_scheme_alone_makes_an_address_external(names: Any, app: Any) -> None:
 
 
 def test_without_a_request_the_configuration_says_where(names: Any, app: Any) -> None:
-    with app.app_context(), pytest.raises(RuntimeError, match="Unable to build URLs outside an active request"):
+    with (
+        app.app_context(),
+        pytest.raises(
+            RuntimeError, match=r"Unable to build URLs outside an active request|outside of a request a URL is built"
+        ),
+    ):
         names.url_for("index")
     app.config.update(SERVER_NAME="example.com", APPLICATION_ROOT="/root", PREFERRED_URL_SCHEME="https")
     with app.app_context():

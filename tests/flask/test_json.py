@@ -54,9 +54,9 @@ def test_every_value_is_written_as_flask_writes_it(side: Side, name: str) -> Non
         file = io.StringIO()
         side.names.json.dump(VALUES[name], file)
         assert file.getvalue() == expected
-    with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
+    with pytest.raises(TypeError, match=r"object is not JSON serializable|that JSON has, got object"):
         app.json.dumps({"a": object()})
-    with pytest.raises(TypeError, match=r"type is not JSON serializable|dataclass instances"):
+    with pytest.raises(TypeError, match=r"type is not JSON serializable|dataclass instances|that JSON has, got type"):
         app.json.dumps(Point)
 
 
@@ -102,7 +102,7 @@ def test_what_jsonify_answers(side: Side, args: Any, kwargs: Any, expected: str)
     answer = side.get(side.app(), lambda: side.names.jsonify(*args, **kwargs))
     assert (answer.status_code, text(answer)) == (200, expected)
     assert answer.headers["content-type"] == "application/json"
-    with side.app().app_context(), pytest.raises(TypeError, match="either args or kwargs"):
+    with side.app().app_context(), pytest.raises(TypeError, match=r"either args or kwargs|one JSON answer, got both"):
         side.names.jsonify(1, a=2)
 
 

@@ -315,7 +315,7 @@ def test_what_no_json_says_in_debug(names: Any) -> None:
         return str(caught.value.description)
 
     assert asked(names, read, app=app, method="POST", data="{", content_type="application/json").startswith(
-        "Failed to decode JSON object"
+        ("Failed to decode JSON object", "The body is no JSON")
     )
 
 

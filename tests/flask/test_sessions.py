@@ -280,7 +280,7 @@ def test_what_cannot_be_written_is_an_error(side: Side) -> None:
     app = side.app()
     app.add_url_rule("/set", "set", lambda: str(side.names.session.update(value=object())))
     client = routes(side, app)
-    with pytest.raises(TypeError, match="not JSON serializable"):
+    with pytest.raises(TypeError, match=r"not JSON serializable|that JSON has, got object"):
         client.get("/set")
 
 

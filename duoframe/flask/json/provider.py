@@ -54,7 +54,7 @@ class JSONProvider:
 
     def _prepare_response_obj(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if args and kwargs:
-            raise TypeError("app.json.response() takes either args or kwargs, not both")
+            raise TypeError("expected values or names of members for one JSON answer, got both")
         if not args:
             return kwargs or None
         return args[0] if len(args) == 1 else args
@@ -74,7 +74,7 @@ def default(value: Any) -> Any:
         return str(html())
     if isinstance(value, Session):
         return value.copy()
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    raise TypeError(f"expected a value that JSON has, got {type(value).__name__}")
 
 
 class DefaultJSONProvider(JSONProvider):
