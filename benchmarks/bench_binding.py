@@ -18,6 +18,7 @@ import platform
 import re
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -144,7 +145,7 @@ def report(subject: str, found: dict[str, list[float]], ready: str, hand: str, b
 def main() -> None:
     print(f"Python {platform.python_version()}, msgspec {version('msgspec')} on {platform.machine()}")
     print(f"{ROUNDS} rounds of {CALLS} calls each\n")
-    bound = bind(show, {"id": "str"}, no_dependency).call
+    bound = bind(show, {"id": "str"}, no_dependency, defaultdict(set)).call
     for query in (b"", b"q=x", b"q=a%20b&page=2"):
         calls: dict[str, Callable[[Request], Any]] = {
             "ready values": lambda request: show(7, "x"),
@@ -157,7 +158,7 @@ def main() -> None:
     calls = {
         "ready values": lambda request: create(item),
         "msgspec alone": lambda request: create(decode(JSON)),
-        "bound": bind(create, {}, no_dependency).call,
+        "bound": bind(create, {}, no_dependency, defaultdict(set)).call,
     }
     report("a JSON body of three fields", rounds(calls, post), *calls)
 

@@ -83,6 +83,7 @@ def test_the_module_is_the_same_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "app.py").write_text("from flask import Flask\n")
+    monkeypatch.delitem(sys.modules, "duoframe.__main__", raising=False)
     monkeypatch.setattr(sys, "argv", ["duoframe", "migrate", "--yes", str(tmp_path / "app.py")])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("duoframe", run_name="__main__")

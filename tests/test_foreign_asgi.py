@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, StreamingRespon
 from starlette.routing import Route
 
 from duoframe import App
-from duoframe.testing import Client
+from duoframe.testing import Client, exchange
 from duoframe.types import Message, Receive, Scope, Send
 from tests.conftest import DEADLINE, Ask, MakeApp, MakeClient, until
 from tests.foreign import AROUND, answer, passing
@@ -588,3 +589,19 @@ def test_a_handler_of_the_application_may_use_its_own_task_groups(ask: Ask, moun
         return JSONResponse(sorted(results))
 
     assert json.loads(ask(mount(Starlette(routes=[Route("/", show)])), "GET", b"/").body) == [0, 1, 2]
+
+
+def test_who_waits_for_the_client_is_told_where_a_server_gives_its_connection(mount: Mount) -> None:
+    """M-12: behind WSGI too, as far as the server lets it be known."""
+    ours, theirs = socket.socketpair()
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        theirs.close()
+        seen.append((await receive())["type"])
+        await answer(send, b"late")
+
+    with ours:
+        exchange(mount(app), "wsgi", "GET", b"/", edit=lambda environ: environ.update({"gunicorn.socket": ours}))
+    assert seen == ["http.disconnect"]

@@ -689,7 +689,7 @@ def hosted(app: App) -> None:
         (b"a.b.example.com", b"any"),
         (b".example.com", b"any"),
         (b"evilexample.com", b"any"),
-        (b"example.com\t", b"any"),
+        (b"example.com\t", b"exact"),
         (b"user@example.com", b"any"),
         (b"example.com/x", b"any"),
         (b"example.com?x", b"any"),

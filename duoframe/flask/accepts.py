@@ -15,8 +15,8 @@ from duoframe.conditions import ETag, ETagList
 from duoframe.grammar import QUOTED_STRING, TOKEN, unquoted
 
 _MEMBER = re.compile(rf"[^,;\s]+(?:\s*;\s*(?!q=){TOKEN}=(?:{TOKEN}|{QUOTED_STRING}))*", re.IGNORECASE)
-_WEIGHT = re.compile(r"\s*;\s*q=([0-9.]+)", re.IGNORECASE)
-_PARAMETER = re.compile(rf"({TOKEN})\s*=\s*({TOKEN}|{QUOTED_STRING})")
+_WEIGHT = re.compile(r";\s*+q=([0-9.]++)", re.IGNORECASE)
+_PARAMETER = re.compile(rf"[\s,]*+({TOKEN})\s*+=\s*+({TOKEN}|{QUOTED_STRING})")
 
 
 class Accept(list[tuple[str, float]]):
@@ -167,7 +167,7 @@ class Authorization(NamedTuple):
                 return None
             return cls(scheme, {"username": username, "password": password})
         if "=" in rest.rstrip("="):
-            return cls(scheme, {name.lower(): unquoted(value) for name, value in _PARAMETER.findall(rest)})
+            return cls(scheme, dict(_parameters(rest)))
         return cls(scheme, {}, rest)
 
     @property
@@ -298,3 +298,15 @@ def _tag(language: str) -> str:
 
 def _primary(language: str) -> str:
     return re.split("[-_]", language, maxsplit=1)[0]
+
+
+def _parameters(text: str) -> Iterator[tuple[str, str]]:
+    """Names in lower case and values (RFC 9110 §11.2); what is none is passed over, up to the next comma."""
+    place = 0
+    while place < len(text):
+        found = _PARAMETER.match(text, place)
+        if found is not None:
+            yield found[1].lower(), unquoted(found[2])
+            place = found.end()
+        else:
+            place = (text.find(",", place) + 1) or len(text)

@@ -181,4 +181,7 @@ class Tail(Several, Rest):
 
 def ungrouped(regex: str) -> str:
     """A regular expression whose groups capture nothing."""
-    return re.sub(r"(\\.|\[\^?\]?[^\]]*\])|\((?:\?P<\w+>)?(?!\?)", lambda found: found[1] or "(?:", regex)
+    return _GROUP.sub(lambda found: found[1] or "(?:", regex)
+
+
+_GROUP = re.compile(r"(\\.|\[\^?\]?[^\]]*\])|\((?:\?P<\w+>)?(?!\?)")

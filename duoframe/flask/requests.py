@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from duoframe.flask.rules import Rule
 
 _QUERY_SAFE = "!$&'()*+,/:;=?@%"
-_NOT_ASCII = re.compile("(?:%[89A-F][0-9A-F])+")
+_NOT_ASCII = re.compile("(?:%[89A-F][0-9A-F])++")
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 _PATH_SAFE = "!$&'()*+,/:;=@"
 
