@@ -418,7 +418,7 @@ class App(Router):
         if route.mount is not None:
             route.piece = route.mount.piece(plan.colour)
             plan = compiled(route.piece)
-            if not plan.layers and not plan.needs:
+            if plan.handler is route.piece and not plan.layers and not plan.needs:
                 plan.foreign = route.mount
         return plan
 
