@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import sys
 import types
@@ -90,3 +91,8 @@ def test_the_module_is_the_same_program(
     assert ended.value.code == 0
     assert capsys.readouterr().out.endswith("Wrote 1 file.\n")
     assert (tmp_path / "app.py").read_text() == "from duoframe.flask import Flask\n"
+
+
+def test_nothing_runs_where_the_module_is_only_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "duoframe.__main__", raising=False)
+    assert importlib.import_module("duoframe.__main__").main is cli.main

@@ -155,3 +155,12 @@ def test_a_user_agent(read: Any) -> None:
     agent = read("user_agent", "User-Agent", "tester/1")
     assert (agent.string, str(agent), agent.to_header()) == ("tester/1",) * 3
     assert (agent.platform, agent.browser, agent.version, agent.language) == (None,) * 4
+
+
+def test_what_is_no_parameter_of_an_authorization_is_passed_over() -> None:
+    """RFC 9110 §11.2: a client's malformed parts cost it these alone."""
+    from duoframe.flask.accepts import Authorization
+
+    found = Authorization.parse('Digest junk, realm="a, b" more, , nonce = n ,, "x", last')
+    assert found is not None
+    assert found.parameters == {"realm": "a, b", "nonce": "n"}
