@@ -418,7 +418,8 @@ class App(Router):
         if route.mount is not None:
             route.piece = route.mount.piece(plan.colour)
             plan = compiled(route.piece)
-            if plan.handler is route.piece and not plan.layers and not plan.needs:
+            bare = plan.handler is route.piece and not plan.layers and not plan.needs
+            if bare and limits.max_body_size is None and route.mount.timeout is None:
                 plan.foreign = route.mount
         return plan
 

@@ -252,6 +252,12 @@ class TrioWaiter:
         self._event.set()
 
 
+def wake(waiter: Any) -> None:
+    """On its loop: end what `Loop.waiter` gave, if anything did and it has not ended."""
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
 def running_loop() -> object:
     """The identity of the loop running on this thread: an asyncio loop, or trio's token. RuntimeError if none."""
     loop = asyncio._get_running_loop()  # documented, unlike its name: gives None where get_running_loop raises

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
+from duoframe.bridge import wake
 from duoframe.errors import ClientDisconnect, HTTPException
 from duoframe.foreign import scope_for
 from duoframe.foreign_wsgi import ForeignResponse
@@ -133,7 +134,7 @@ class Call(AsyncIterator[bytes]):
                 await self._taker
             else:
                 await self._wait_within(self._timeout)
-        _wake(self._sender)
+        wake(self._sender)
         return self._items.popleft()
 
     async def _wait_within(self, seconds: float) -> None:
@@ -163,7 +164,7 @@ class Call(AsyncIterator[bytes]):
                 end.error = error  # an exit too: it would end the loop, and with it every other request
         self._over = True
         for waiter in self._ends:
-            _wake(waiter)
+            wake(waiter)
         self._runtime.release()
         if not self._complete:
             self._put(end)
@@ -231,12 +232,12 @@ class Call(AsyncIterator[bytes]):
 
     def _put(self, item: bytes | End) -> None:
         self._items.append(item)
-        _wake(self._taker)
+        wake(self._taker)
 
     def _leave(self) -> None:
         self._left = True
         self._end_watches()
-        _wake(self._sender)
+        wake(self._sender)
 
     def _end_watches(self) -> None:
         for scope in self._watches:
@@ -262,8 +263,3 @@ class Call(AsyncIterator[bytes]):
 
 
 _LEFT = "the client left before its answer was complete"
-
-
-def _wake(waiter: Any) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from duoframe.bridge import Loop
+from duoframe.bridge import Loop, wake
 from duoframe.types import ASGIApp, Message
 
 logger = logging.getLogger("duoframe.error")
@@ -44,7 +44,7 @@ class ForeignLifespan:
     async def _tell(self, event: str) -> None:
         self._answer, self._living = None, False
         self._events.append(event)
-        self._end(self._waiter)
+        wake(self._waiter)
         self._answered = self._loop.waiter()
         await self._answered
         if self._answer is not None and self._answer["type"] == f"lifespan.{event}.failed" and not self._cancelled:
@@ -65,7 +65,7 @@ class ForeignLifespan:
                 logger.exception("the lifespan of a mounted application ended before it was told to")
         finally:
             self._ended = True
-            self._end(self._answered)
+            wake(self._answered)
 
     async def _receive(self) -> Message:
         self._cancelled = False
@@ -81,9 +81,4 @@ class ForeignLifespan:
     async def _send(self, message: Message) -> None:
         self._answer = message
         self._living = message["type"] == "lifespan.startup.complete"
-        self._end(self._answered)
-
-    @staticmethod
-    def _end(waiter: Any) -> None:
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        wake(self._answered)

@@ -91,6 +91,8 @@ class Call(Iterator[bytes]):
             response = self._begin()
         except BaseException:
             self._close_quietly()
+            if entry is not None and entry.refusal is not None:  # whatever the application has made of it
+                raise entry.refusal from None
             raise
         if whole or not self._first or response.declared_length == len(self._first):
             response.body = self._first

@@ -34,31 +34,29 @@ class Mount:
     ) -> None:  # Any: an App, which stands above this floor
         self.wsgi = wsgi
         self.asgi = asgi
+        self.timeout = timeout
         self.nested = nested
         self.name = describe(wsgi if asgi is None else asgi)  # type: ignore[arg-type]  # there is one
         self.lifespans: list[Piece] = []
         """What starts and stops it."""
-        self._asgi = None
-        if asgi is not None:
-            self._asgi = ForeignASGI(asgi, timeout)
+        self.handler: Any = None  # callable with a request
+        """What calls it as a handler: an application that speaks both protocols is called by ASGI's."""
+        if asgi is None:
+            self.handler = ForeignWSGI(wsgi)  # type: ignore[arg-type]  # as above
+        else:
+            self.handler = ForeignASGI(asgi, timeout)
             self.lifespans.append(Piece(self._live, Colour.ASYNC, f"of the mounted {self.name}"))
 
     def __repr__(self) -> str:
         return f"<Mount {self.name}>"
 
-    @property
-    def handler(self) -> Any:  # Any: callable with a request
-        """What calls it as a handler: an application that speaks both protocols is called by ASGI's."""
-        return self._asgi or ForeignWSGI(self.wsgi)  # type: ignore[arg-type]  # as above
-
     def piece(self, colour: Colour) -> Piece:
         """The handler for a plan of this colour."""
-        handler = self.handler
-        if isinstance(handler, ForeignASGI):
-            return Piece(handler, Colour.ASYNC, self.name)
+        if isinstance(self.handler, ForeignASGI):
+            return Piece(self.handler, Colour.ASYNC, self.name)
         if colour is Colour.ASYNC:
-            return Piece(handler.on_a_thread, Colour.ASYNC, self.name)
-        return Piece(handler, Colour.SYNC, self.name)
+            return Piece(self.handler.on_a_thread, Colour.ASYNC, self.name)
+        return Piece(self.handler, Colour.SYNC, self.name)
 
     def call_wsgi(self, request: Request, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Hand a WSGI server's call to the application, which is told where it is mounted and nothing else."""
@@ -73,7 +71,7 @@ class Mount:
     async def call_asgi(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand an ASGI server's call to the application, which is told where it is mounted and nothing else."""
         root, rest = place(request)
-        state = self._asgi.state  # type: ignore[union-attr]  # as above
+        state = self.handler.state
         if root:
             root = request.root_path + root
             scope = {**scope, "root_path": root, "path": root + (rest or "/")}
@@ -85,7 +83,7 @@ class Mount:
         """Start and stop an ASGI application with the one that it is mounted in."""
         foreign = ForeignLifespan(self.asgi, app.life.loop)  # type: ignore[arg-type]  # as above
         known = await foreign.start()
-        self._asgi.state = foreign.state if known else None  # type: ignore[union-attr]  # as above
+        self.handler.state = foreign.state if known else None
         yield
         await foreign.stop()
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextvars import ContextVar
 from typing import Any
 
+import anyio
 import flask
 import pytest
 from starlette.applications import Starlette
@@ -61,6 +62,11 @@ def text_wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes
 
 async def text_asgi(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, b"asgi")
+
+
+async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await anyio.sleep_forever()
 
 
 class TestPlaces:
@@ -319,6 +325,18 @@ class TestAround:
         assert answered.body == ask.door.encode()
         assert seen == [mark]
 
+    @pytest.mark.parametrize("around", ["nothing", "inline"])
+    def test_what_is_said_of_a_mount_holds_behind_every_server(
+        self, ask: Ask, make_app: MakeApp, foreign: Any, around: str
+    ) -> None:
+        """R51, M-13: limits keep a server of the application's own kind from calling it past them."""
+        app = make_app(middleware=AROUND[around])
+        app.mount("/old", foreign, max_body_size=4)
+        app.mount("/silent", asgi=silent, timeout=0.02)
+        assert ask(app, "POST", b"/old/", [], b"1234").status == 200
+        assert ask(app, "POST", b"/old/", [], b"12345").status == 413
+        assert ask(app, "GET", b"/silent/").status == 504
+
     def test_what_a_server_told_stays_there_behind_middleware(
         self, ask: Ask, make_app: MakeApp, foreign: Any, around: Any
     ) -> None:
@@ -400,8 +418,6 @@ class TestNested:
 
     def test_all_of_it_runs_on_one_loop(self, make_app: MakeApp, client: MakeClient, around: Any) -> None:
         """Design promise 4: one long-lived loop a process."""
-        import anyio
-
         inner, outer = make_app(), make_app(middleware=around)
         loops = set()
 
